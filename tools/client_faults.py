@@ -116,11 +116,17 @@ class _Watch:
         self._thread.join()
 
 
+def _is_complete(folder: Path) -> bool:
+    """Whether the script was killed after its files were complete: if it starts again, it creates another export."""
+    return any(folder.glob("*.manifest.json")) and not any(folder.glob(".offtake-request-*"))
+
+
 def kill(installation: Installation, token: str, folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Kill a script at random moments, start it again until it ends; return the exports that it created."""
     running, chance = installation.serve(workers=1), random.Random(seed)
     command = [sys.executable, "-c", SCRIPT, running.url, token, str(folder)]
     killed, rounds, right, wrong_jobs = 0, 0, 0, 0
+    folder.mkdir()
     with Offtake(running.url, token=token) as offtake:
         while killed < kills:
             before = {each.id for each in offtake.exports()}
@@ -131,8 +137,7 @@ def kill(installation: Installation, token: str, folder: Path, kills: int, seed:
                     except subprocess.TimeoutExpired:
                         script.kill()
                         killed += 1
-                        continue
-                if script.returncode == 0:
+                if script.returncode == 0 or _is_complete(folder):
                     break
             rounds += 1
             wrong_jobs += len({each.id for each in offtake.exports()} - before) != 1

@@ -28,6 +28,7 @@ from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import TalkdeskWire
 
 COMMANDS = (
+    ("client", "get"),
     (),
     ("init",),
     ("seed",),
@@ -121,7 +122,7 @@ def test_the_top_level_help_lists_every_command_and_every_exit_code(tmp_path: Pa
 def test_the_top_level_help_is_laid_out_in_sections_and_lines(tmp_path: Path) -> None:
     lines = command("--help", home=tmp_path).out.splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["Options:", "Set up:", "Data:", "Run:", "Operate:", "Exit codes:"]
+    assert headings == ["Options:", "Set up:", "Data:", "Run:", "Operate:", "Use a server:", "Exit codes:"]
     assert "      offtake serve" in lines
     assert [line for line in lines if line.startswith("  9    the lake or a file")]
     assert [line for line in lines[1:] if line.endswith("...")] == []

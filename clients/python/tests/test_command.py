@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
-from offtake_client import Offtake
+from offtake_client import Offtake, OfftakeError, __version__
 from offtake_client.cli import app
+from offtake_client.cli.exits import EXITS, exit_code
 from offtake_client.credentials import OAuthClient, find_profile
 from tests.fixtures.download_proxy import download_proxy
 from tests.fixtures.installation import Served
@@ -37,6 +39,24 @@ def logged_in(server: Served, token: str) -> Path:
     """Log in; return the file of the profile."""
     found = json.loads(run("login", server.url, "--json", given=f"{token}\n").stdout)
     return Path(found["file"])
+
+
+def test_every_command_explains_itself_and_its_options() -> None:
+    command: Any = typer.main.get_command(app)
+    for name, each in command.commands.items():
+        assert (each.help or "").endswith("."), name
+        assert [option.name for option in each.params if not getattr(option, "help", None)] == [], name
+    shown = " ".join(run("--help").stdout.split())
+    assert [code for code, meaning in EXITS.items() if meaning.split(",")[0] not in shown] == []
+    assert run("--version").stdout == f"offtake-client {__version__}\n"
+    assert {kind.__name__ for kind in _leaves(OfftakeError) if exit_code(kind.__new__(kind)) == 1} == {
+        "InternalError",
+        "MissingLibrary",
+    }
+
+
+def _leaves(kind: type[OfftakeError]) -> list[type[OfftakeError]]:
+    return [leaf for child in kind.__subclasses__() for leaf in (_leaves(child) or [child])]
 
 
 def test_a_login_is_stored_for_its_owner_only(logged_in: Path, server: Served, tmp_path: Path) -> None:

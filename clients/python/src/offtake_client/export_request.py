@@ -57,17 +57,20 @@ def export_request(
     if last is None and (start is None or end is None):
         raise UnknownOption("start and end are needed together.", "Give both: the end is not part of the timespan.")
     bounds = {"last": last} if last is not None else {"start": _moment(start), "end": _moment(end)}
+    optional = {
+        "filters": [_filter(column, condition) for column, condition in (where or {}).items()],
+        "order": list(order),
+        "parameters": dict(parameters or {}),
+    }
     body = {
         "report": report,
         "timespan": {**bounds, "timezone": timezone},
         "columns": None if columns is None else list(columns),
-        "filters": [_filter(column, condition) for column, condition in (where or {}).items()],
-        "order": list(order),
-        "parameters": dict(parameters or {}),
+        **{name: value for name, value in optional.items() if value},
         **(options or {}),
     }
     return ExportRequest(
-        {name: value for name, value in body.items() if value not in (None, [], {})},
+        {name: value for name, value in body.items() if value is not None},
         "" if last is None else _period(last, timezone),
     )
 

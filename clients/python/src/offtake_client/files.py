@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -11,12 +12,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from offtake_client.errors import InvalidTarget, TargetInUse
+from offtake_client.errors import DiskFull, InvalidTarget, TargetInUse
 
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 else:
     import fcntl
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Raise DiskFull or InvalidTarget for what the system says about a file or its folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(
+                f"There is no space left for {path}.", "Free some, then run the same command again: it goes on there."
+            ) from error
+        raise InvalidTarget(f"{path} cannot be written: {error.strerror}.", "Name another folder.") from error
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -47,11 +63,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def make_folder(path: Path) -> Path:
-    """Create a folder for the files of exports. Raises InvalidTarget."""
-    try:
+    """Create a folder for the files of exports. Raises InvalidTarget, DiskFull."""
+    with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidTarget(f"{path} cannot be used as a folder: {error.strerror}.", "Name another folder.") from error
     return path
 
 
@@ -80,7 +94,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with disk_errors(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(descriptor)
         except OSError as error:

@@ -35,6 +35,7 @@ _CLASSES: Mapping[int, type[ServerProblem]] = {
     507: BudgetExceeded,
     **dict.fromkeys(REPEATED, Busy),
 }
+_REDIRECTS = (301, 302, 303, 307, 308)
 _LONGEST_EXCERPT = 200  # characters of a body that is no problem
 
 
@@ -43,6 +44,8 @@ def problem_of(response: Response) -> ServerProblem:
     body = _object(response)
     text = response.content.decode("utf-8", "replace").strip()
     detail = body.get("detail") or body.get("error_description") or body.get("message") or text[:_LONGEST_EXCERPT]
+    if response.status in _REDIRECTS:
+        detail = f"The server redirects to {response.headers.get('location', 'another address')}; use that address."
     refusal = Refusal(
         status=response.status,
         code=str(body.get("code") or body.get("error") or "http"),

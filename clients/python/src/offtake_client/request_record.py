@@ -17,9 +17,8 @@ from typing import Any
 import platformdirs
 
 from offtake_client.credentials import APPLICATION
-from offtake_client.errors import InvalidTarget
 from offtake_client.export_request import ExportRequest
-from offtake_client.files import make_folder, read_json, write_json
+from offtake_client.files import disk_errors, make_folder, read_json, write_json
 
 _PREFIX, _SUFFIX = ".offtake-request-", ".json"
 _NAME_DIGITS = 16
@@ -52,14 +51,10 @@ class RequestRecord:
         return replace(self, key=_new_key(self.digest), export=None).save()
 
     def save(self) -> RequestRecord:
-        """Write the record. Raises InvalidTarget."""
+        """Write the record. Raises InvalidTarget, DiskFull."""
         content = {name: value for name, value in asdict(self).items() if name != "path"}
-        try:
+        with disk_errors(self.path):
             write_json(self.path, content)
-        except OSError as error:
-            raise InvalidTarget(
-                f"{self.path.parent} cannot be written: {error.strerror}.", "Name another folder."
-            ) from error
         return self
 
     def remove(self) -> None:

@@ -12,7 +12,7 @@ from offtake_client.decoding import decode
 from offtake_client.documents import Blocks, Manifest, ManifestFile
 from offtake_client.effects import Flow
 from offtake_client.errors import DownloadError, InvalidTarget
-from offtake_client.files import write_private
+from offtake_client.files import disk_errors, write_private
 from offtake_client.session import Session
 
 SUFFIX = ".manifest.json"
@@ -34,7 +34,8 @@ class StoredManifest:
     def save(self, folder: Path) -> Path:
         """Write the manifest to the folder of its files."""
         path = folder / f"{self.manifest.export}{SUFFIX}"
-        write_private(path, self.content)
+        with disk_errors(path):
+            write_private(path, self.content)
         return path
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from offtake_client.documents import ManifestFile
 from offtake_client.download.manifests import blocks_of
-from offtake_client.errors import DiskFull, InvalidTarget
-from offtake_client.files import flush_folder, read_json, write_json
+from offtake_client.files import disk_errors, flush_folder, read_json, write_json
 
 _SAVE_BYTES = 2 << 20  # received bytes between two writes of the sidecar
 _CHUNK_BYTES = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 Counted = Callable[[int], None]  # receives the bytes that arrived, negative if they are discarded
 
 
@@ -165,15 +161,3 @@ class Partial:
                 digest.update(chunk)
                 size -= len(chunk)
         return digest
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFull(
-                f"There is no space left for {path}.", "Free some, then run the same command again: it goes on there."
-            ) from error
-        raise InvalidTarget(f"{path} cannot be written: {error.strerror}.", "Name another folder.") from error

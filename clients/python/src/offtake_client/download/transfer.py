@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 from offtake_client.download.partial import Block, Partial
 from offtake_client.effects import Flow, Offload, Request, Response, Stream, TransportFault
@@ -40,7 +41,7 @@ class Links:
             return known
         request = self._session.request("GET", f"/exports/{self._export}/files/{number}")
         response = yield from self._session.call(request, accept=frozenset({_FOUND}))
-        self._urls[number] = response.headers["location"]
+        self._urls[number] = urljoin(request.url, response.headers["location"])
         return self._urls[number]
 
     def forget(self, number: int, url: str) -> None:
