@@ -166,7 +166,7 @@ def _postgresql() -> Iterator[Callable[[], str]]:
         name = f"bench_{uuid.uuid4().hex}"
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
-        return str(server.get_uri().replace("/postgres?", f"/{name}?", 1))
+        return str(server.get_uri().replace("/postgres?", f"/{name}?", 1).replace(":@", "@", 1))  # no password
 
     try:
         yield fresh

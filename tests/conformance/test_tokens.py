@@ -19,7 +19,7 @@ from jwt.algorithms import ECAlgorithm
 from sqlalchemy import text
 
 from offtake.core.admin import identity
-from offtake.core.auth import tokens
+from offtake.core.auth import client_auth, tokens
 from offtake.core.auth.client_auth import AuthenticatedClient, ClientAssertion, ClientSecret, authenticate_client
 from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.core.policy import Budget, PerTenant
@@ -35,6 +35,8 @@ from offtake.errors import (
     UnknownName,
 )
 from offtake.model.tenant import CredentialKind, Scope, Tenant
+from offtake.store import jobs
+from tests.fixtures.exports import queued
 
 AT = TokenEndpoint(dialect="talkdesk", address="127.0.0.1")
 URL = "https://exports.example.org/oauth/token"
@@ -136,6 +138,33 @@ def test_a_token_is_valid_until_it_expires(on: Services, client: AuthenticatedCl
     assert valid(token, on)
     assert not valid(token, later(on, token.life))
     assert token.life == timedelta(seconds=599)
+
+
+def test_a_poll_reads_jobs_of_its_own_tenant_only(on: Services, client: AuthenticatedClient) -> None:
+    identity.add_tenant(Tenant(name="globex"), on)
+    mine, others = replace(queued(), id="of-acme"), replace(queued("globex"), id="of-globex")
+    for job in (mine, others):
+        with on.database.write() as connection:
+            jobs.add(connection, job)
+    issued = issue(client, on, Scope.READ)
+    long_lived = identity.add_credential(
+        "acme", CredentialKind.TOKEN, on, user=None, permissions=identity.Permissions(scopes=BOTH)
+    )
+    bearer = f"{long_lived.credential.id}.{long_lived.secret}"
+    for read, token in ((tokens.authenticate_poll, issued.text), (client_auth.authenticate_poll, bearer)):
+        principal, own = read(token, "of-acme", on)
+        assert principal.tenant == "acme"
+        assert own is not None
+        assert own.job == mine
+        for other in ("of-globex", "of-\0acme", "unknown"):
+            _, polled = read(token, other, on)
+            assert polled is not None
+            assert polled.job is None
+    for credential in (client.credential.id, long_lived.credential.id):
+        identity.revoke_credential(credential, on)
+    for read, token in ((tokens.authenticate_poll, issued.text), (client_auth.authenticate_poll, bearer)):
+        with pytest.raises(NotAuthenticated):
+            read(token, "of-acme", on)
 
 
 def test_a_wrong_secret_is_refused(on: Services, client_secret: ClientSecret) -> None:

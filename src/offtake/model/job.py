@@ -138,6 +138,15 @@ def apply_retention(job: Job, now: datetime) -> Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolledJob:
+    """The job with that id as it was read together with the credentials of a caller, of the caller's tenant."""
+
+    id: str
+    job: Job | None  # None: the tenant has no such job
+    database_time: datetime | None  # by the database's clock; None where the host's clock applies (``store.clock``)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """The right of a worker to run a job until an instant. The fence identifies the lease."""
 

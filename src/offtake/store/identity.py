@@ -23,17 +23,24 @@ from offtake.model.tenant import (
     Token,
     TokenKind,
 )
+from offtake.store.point_reads import PointRead
 from offtake.store.schema import NUL, assertion, audit, credential, credential_key, tenant, token
 
-# Built once, because every request executes it.
-_ACTIVE = select(credential).where(credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
-_PRINCIPAL = (
-    select(token.c.tenant, token.c.credential, token.c.scopes)
-    .add_columns(credential.c.name, credential.c.generation, credential.c.reports, credential.c.personal)
-    .join(credential, credential.c.id == token.c.credential)
-    .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
-    .where(token.c.kind != TokenKind.REFRESH)
+# Built once, because every request executes them.
+IS_ACTIVE = (credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
+PRINCIPAL_COLUMNS = (
+    *(token.c.tenant, token.c.credential, token.c.scopes),
+    *(credential.c.name, credential.c.generation, credential.c.reports, credential.c.personal),
 )
+TOKENS = token.join(credential, credential.c.id == token.c.credential)
+IS_PRINCIPAL = (
+    token.c.hash == bindparam("hash_"),
+    token.c.expires_at > bindparam("now"),
+    credential.c.revoked.is_(False),
+    token.c.kind != TokenKind.REFRESH,
+)
+_ACTIVE = PointRead(credential.c, source=credential, where=IS_ACTIVE)
+_PRINCIPAL = PointRead(PRINCIPAL_COLUMNS, source=TOKENS, where=IS_PRINCIPAL)
 
 
 def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
@@ -134,8 +141,8 @@ def get_credential(connection: Connection, credential_id: str) -> Credential | N
     """Return the credential with that id, unless it is revoked."""
     if NUL in credential_id:
         return None
-    row = connection.execute(_ACTIVE, {"credential_id": credential_id}).one_or_none()
-    return None if row is None else _credential(row)
+    found = _ACTIVE.first(connection, {"credential_id": credential_id})
+    return None if found is None else credential_from_row(found[0])
 
 
 def credentials_of_user(connection: Connection, user: str) -> Sequence[Credential]:
@@ -147,13 +154,13 @@ def credentials_of_user(connection: Connection, user: str) -> Sequence[Credentia
         .where(credential.c.user == user, credential.c.kind == CredentialKind.BASIC, credential.c.revoked.is_(False))
         .order_by(credential.c.id)
     )
-    return [_credential(row) for row in connection.execute(statement)]
+    return [credential_from_row(row) for row in connection.execute(statement)]
 
 
 def credentials_of(connection: Connection, tenant_name: str) -> Sequence[Credential]:
     """Return the tenant's active credentials, oldest first."""
     statement = select(credential).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
-    return [_credential(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
+    return [credential_from_row(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
 
 
 def revoke_credential(connection: Connection, credential_id: str) -> bool:
@@ -268,9 +275,12 @@ def revoke_token(connection: Connection, revoked: Token) -> None:
 
 def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Principal | None:
     """Return the principal of an unexpired access or service token whose credential is not revoked."""
-    row = connection.execute(_PRINCIPAL, {"hash_": hash_, "now": now}).one_or_none()
-    if row is None:
-        return None
+    found = _PRINCIPAL.first(connection, {"hash_": hash_, "now": now})
+    return None if found is None else principal_from_row(found[0])
+
+
+def principal_from_row(row: Any) -> Principal:
+    """Return the principal of a row of ``PRINCIPAL_COLUMNS``."""
     return Principal(
         tenant=row.tenant,
         credential=row.credential,
@@ -293,7 +303,8 @@ def _tenant(row: Row[Any]) -> Tenant:
     )
 
 
-def _credential(row: Row[Any]) -> Credential:
+def credential_from_row(row: Any) -> Credential:
+    """Return the credential of a row."""
     return Credential(
         id=row.id,
         tenant=row.tenant,
@@ -310,7 +321,7 @@ def _credential(row: Row[Any]) -> Credential:
     )
 
 
-def _access(row: Row[Any]) -> DataAccess:
+def _access(row: Any) -> DataAccess:
     if row.reports is None and row.personal:
         return ALL_DATA  # most credentials: this runs for every request
     return DataAccess(reports=None if row.reports is None else tuple(row.reports.split()), personal=row.personal)

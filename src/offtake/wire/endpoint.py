@@ -20,6 +20,7 @@ from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.http.middleware import DirectRoute
+from offtake.model.job import PolledJob
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Dialect, Options, Wire
 from offtake.wire.document import JSON
@@ -55,6 +56,7 @@ class Call(IncomingRequest[Options]):
     """An authenticated request."""
 
     by: Caller
+    polled: PolledJob | None = None  # the job that the path names, if the authentication of a poll has read it
 
     @property
     def settings(self) -> Options:

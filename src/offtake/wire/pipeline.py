@@ -115,7 +115,7 @@ def render_refusal(error: ExportError | HTTPException, incoming: IncomingRequest
 def _handler(
     endpoint: Endpoint[Options, Any, Any, Any], wire: Wire[Options]
 ) -> Callable[[Request], Awaitable[Response]]:
-    run_pipeline = _run_in_loop if endpoint.runs_inline(wire) else _run_in_threads
+    run_pipeline = run_in_loop if endpoint.runs_inline(wire) else run_in_threads
 
     async def handle(request: Request) -> Response:
         return await run_pipeline(endpoint, wire, request)
@@ -123,16 +123,16 @@ def _handler(
     return handle
 
 
-async def _run_in_loop(endpoint: Endpoint[Options, Any, Any, Any], wire: Wire[Options], request: Request) -> Response:
+async def run_in_loop(endpoint: Endpoint[Options, Any, Any, Any], wire: Wire[Options], request: Request) -> Response:
+    """Answer in the event loop, which other requests wait for. Raises ExportError and HTTPException, as ``finish``."""
     call, rate_headers = admit(endpoint, IncomingRequest(request=request, body=b"", wire=wire))
     if (tenant := call.log_fields.get("tenant")) is not None:
         await turns_in_loop(request.scope).one_of_this_moment(tenant)
     return finish(endpoint, call, rate_headers)
 
 
-async def _run_in_threads(
-    endpoint: Endpoint[Options, Any, Any, Any], wire: Wire[Options], request: Request
-) -> Response:
+async def run_in_threads(endpoint: Endpoint[Options, Any, Any, Any], wire: Wire[Options], request: Request) -> Response:
+    """Answer in a thread, or in two if the body or a turn is awaited. Raises ExportError and HTTPException."""
     reads_body_first = endpoint.has_body and endpoint.authenticates_by_body
     incoming = IncomingRequest(request=request, body=await request.body() if reads_body_first else b"", wire=wire)
     reads_body_now = endpoint.has_body and not reads_body_first

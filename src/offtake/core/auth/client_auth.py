@@ -19,8 +19,9 @@ import jwt
 
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
+from offtake.model.job import PolledJob
 from offtake.model.tenant import Credential, CredentialKind, Principal, StoredSecret, person
-from offtake.store import identity
+from offtake.store import identity, polls
 
 ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=30)  # tolerated difference between clocks
@@ -95,6 +96,19 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
     credential_id, _, secret = token.partition(".")
     with on.database.read() as connection:
         credential = identity.get_credential(connection, credential_id)
+    return _principal(credential, secret, on)
+
+
+def authenticate_poll(token: str, job_id: str, on: Services) -> tuple[Principal, PolledJob | None]:
+    """Return the principal as ``authenticate_bearer``, and its tenant's job, which the same statement reads."""
+    credential_id, _, secret = token.partition(".")
+    with on.database.read() as connection:
+        credential, polled = polls.by_credential(connection, credential_id, job_id)
+    return _principal(credential, secret, on), polled
+
+
+def _principal(credential: Credential | None, secret: str, on: Services) -> Principal:
+    """Return the principal of a credential whose secret was presented. Raises NotAuthenticated."""
     is_token = credential is not None and credential.kind is CredentialKind.TOKEN
     stored = credential.secrets(on.clock()) if credential is not None and is_token else [_NO_SECRET]
     digest = _digest(secret).encode()

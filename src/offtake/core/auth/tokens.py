@@ -19,8 +19,9 @@ from offtake.core.policy import DialectLimits
 from offtake.core.services import Services
 from offtake.errors import BudgetExceeded, InvalidGrant, InvalidScope, NotAuthenticated
 from offtake.model.audit import AuditEntry
+from offtake.model.job import PolledJob
 from offtake.model.tenant import Credential, Principal, Scope, Token, TokenKind
-from offtake.store import audit, identity
+from offtake.store import audit, identity, polls
 
 _INVALID_GRANT = "The refresh token is unknown, has expired, was used before or belongs to another client."
 
@@ -120,6 +121,17 @@ def authenticate(text: str, on: Services) -> Principal:
     """
     with on.database.read() as connection:
         principal = identity.principal_of(connection, token_hash(text), now=on.clock())
+    return _authenticated(principal)
+
+
+def authenticate_poll(text: str, job_id: str, on: Services) -> tuple[Principal, PolledJob | None]:
+    """Return the principal as ``authenticate``, and its tenant's job, which the same statement reads."""
+    with on.database.read() as connection:
+        principal, polled = polls.by_token(connection, token_hash(text), job_id, now=on.clock())
+    return _authenticated(principal), polled
+
+
+def _authenticated(principal: Principal | None) -> Principal:
     if principal is None:
         raise NotAuthenticated("The access token is missing, unknown or has expired.")
     return principal

@@ -12,7 +12,7 @@ from offtake.core.auth.authorization import may_order, may_see, person_filter, r
 from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.services import Services
 from offtake.errors import JobNotFound
-from offtake.model.job import Job, JobFilter, Status, apply_retention
+from offtake.model.job import Job, JobFilter, PolledJob, Status, apply_retention
 from offtake.model.tenant import Scope
 from offtake.store import audit, job_queries, job_states
 
@@ -27,12 +27,13 @@ class JobRef:
     is_reference: bool = False  # whether ``id`` is the dialect's own (``Job.reference``)
 
 
-def get_export(ref: JobRef, by: Caller, on: Services) -> Job:
+def get_export(ref: JobRef, by: Caller, on: Services, polled: PolledJob | None = None) -> Job:
     """Return a job that the caller may see. Raises NotPermitted, JobNotFound for any other id.
 
-    The audit log records the read if the operator has enabled that, and always if the caller impersonates a person.
+    ``polled`` is the job of this reference if it was read with the caller's credentials. The audit log records the read
+    if the operator has enabled that, and always if the caller impersonates a person.
     """
-    job = find_export(ref, by, on)
+    job = find_export(ref, by, on) if polled is None else _polled_export(ref, by, on, polled)
     _record_read("job.read", ref.dialect, by, on, job_id=job.id)
     return job
 
@@ -42,6 +43,14 @@ def find_export(ref: JobRef, by: Caller, on: Services) -> Job:
     require(by.principal, Scope.READ)
     with on.database.read() as connection:
         return current_view(connection, own_job(connection, ref, by), on)
+
+
+def _polled_export(ref: JobRef, by: Caller, on: Services, polled: PolledJob) -> Job:
+    require(by.principal, Scope.READ)
+    read = polled.job
+    is_own = read is not None and ref.id == read.id and read.tenant == by.principal.tenant
+    job = _visible(read if is_own else None, ref, by)
+    return apply_retention(job, polled.database_time or on.clock())
 
 
 def current_view(connection: Connection, job: Job, on: Services) -> Job:
@@ -143,7 +152,11 @@ def queue_position(job: Job, on: Services) -> int | None:
 def own_job(connection: Connection, ref: JobRef, by: Caller) -> Job:
     """Return the job as stored. Raises JobNotFound unless the caller may see it under this reference."""
     find = job_queries.get_by_reference if ref.is_reference else job_queries.get
-    job = find(connection, ref.id, tenant=by.principal.tenant)
+    return _visible(find(connection, ref.id, tenant=by.principal.tenant), ref, by)
+
+
+def _visible(job: Job | None, ref: JobRef, by: Caller) -> Job:
+    """Return a job of the caller's tenant. Raises JobNotFound unless the caller may see it under this reference."""
     matches = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
     if job is None or not matches or not may_see(by.principal, job):
         raise JobNotFound("There is no such {noun}.")

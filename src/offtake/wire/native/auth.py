@@ -19,14 +19,29 @@ def authenticate_again(call: NativeCall) -> NativeCall:
 
 
 def authenticate(incoming: IncomingRequest[NativeSettings]) -> NativeCall:
-    """The caller whose Bearer token came with the request. Raises NotAuthenticated.
+    """The caller whose Bearer token came with the request. Raises NotAuthenticated."""
+    token = _token(incoming)
+    principal = (client_auth.authenticate_bearer if _is_long_lived(token) else tokens.authenticate)(token, incoming.on)
+    by = Caller(principal=principal, address=remote_address(incoming.request))
+    return Call(request=incoming.request, body=b"", wire=incoming.wire, by=by)
 
-    A long-lived token is the credential's id, a dot and the secret; tokens of the token endpoint have no dot.
-    """
+
+def authenticate_poll(incoming: IncomingRequest[NativeSettings]) -> NativeCall:
+    """The caller of a poll, with the export that the path names. Raises NotAuthenticated."""
+    token, job_id = _token(incoming), incoming.request.path_params["id"]
+    read = client_auth.authenticate_poll if _is_long_lived(token) else tokens.authenticate_poll
+    principal, polled = read(token, job_id, incoming.on)
+    by = Caller(principal=principal, address=remote_address(incoming.request))
+    return Call(request=incoming.request, body=b"", wire=incoming.wire, by=by, polled=polled)
+
+
+def _token(incoming: IncomingRequest[NativeSettings]) -> str:
     token = credentials_of(authorization_of(incoming.request.headers), "bearer")
     if not token:
         raise NotAuthenticated("Send a token in the header Authorization: Bearer TOKEN.")
-    is_long_lived = "." in token
-    principal = (client_auth.authenticate_bearer if is_long_lived else tokens.authenticate)(token, incoming.on)
-    by = Caller(principal=principal, address=remote_address(incoming.request))
-    return Call(request=incoming.request, body=b"", wire=incoming.wire, by=by)
+    return token
+
+
+def _is_long_lived(token: str) -> bool:
+    """A long-lived token is the credential's id, a dot and the secret; tokens of the token endpoint have no dot."""
+    return "." in token

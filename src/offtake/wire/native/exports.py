@@ -12,7 +12,6 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
-from offtake.core.auth.authorization import require
 from offtake.core.exports import keep
 from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.delete import delete_export
@@ -22,14 +21,17 @@ from offtake.http.admission import TRAFFIC
 from offtake.model.job import OPEN, Job, Status
 from offtake.model.tenant import Scope
 from offtake.wire.document import JSON
-from offtake.wire.native.auth import NativeCall, authenticate_again
+from offtake.wire.endpoint import Endpoint, require_scope
+from offtake.wire.native.auth import NativeCall, authenticate_again, authenticate_poll
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
 from offtake.wire.native.documents import ExportDocument, ExportList
 from offtake.wire.native.encode import encode_export, encode_polled
 from offtake.wire.native.errors import InvalidFields, fault
+from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.responses import POLL_HEADERS, answered, problems
-from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline, checked_by
+from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_by, checked_by, reads_inline
 from offtake.wire.native.schema import DIGITS, RetentionBody
+from offtake.wire.native.settings import READ
 from offtake.wire.native.tables import API, NAME
 from offtake.wire.native.timespans import parse_instant
 from offtake.wire.native.waiting import LOOK_SECONDS, MOST_SECONDS, Changes, changes, until_ended
@@ -107,14 +109,30 @@ def list_exports(
     )
 
 
-def _poll(call: NativeCall) -> Response:
-    """Answer a read without parameters."""
-    require(call.by.principal, Scope.READ)
-    job = get_export(_ref(call.request.path_params["id"]), call.by, call.on)
+def _decode_poll(call: NativeCall) -> JobRef:
+    return _ref(call.request.path_params["id"])
+
+
+def _read_polled(call: NativeCall, ref: JobRef) -> Job:
+    return get_export(ref, call.by, call.on, call.polled)
+
+
+def _answer_poll(call: NativeCall, _: JobRef, job: Job) -> Response:
     response = Response(media_type=JSON)
     response.body = encode_polled(job, call, response).model_dump_json().encode()
     response.headers["content-length"] = str(len(response.body))
     return response
+
+
+_POLL = Endpoint(
+    authenticate=authenticate_poll,
+    limit_rate=limit_rate(READ),
+    authorise=require_scope(Scope.READ),
+    decode=_decode_poll,
+    act=_read_polled,
+    encode=_answer_poll,
+    runs_inline=reads_inline,
+)
 
 
 @routes.get(
@@ -122,7 +140,7 @@ def _poll(call: NativeCall) -> Response:
     summary="Read an export.",
     responses={**problems(404), **answered(200, "The export.", POLL_HEADERS)},
 )
-@answered_inline(_poll)
+@answered_by(_POLL)
 async def read(id: str, call: Reader, request: Request, response: Response, wait: Wait = 0) -> ExportDocument:  # noqa: A002
     """Return the export. With wait, answer when it has ended, or after that many seconds."""
     job = await run_in_threadpool(get_export, _ref(id), call.by, call.on)

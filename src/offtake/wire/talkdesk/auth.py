@@ -18,11 +18,23 @@ AnyCall = IncomingRequest[TalkdeskSettings]
 
 def authenticate(incoming: IncomingRequest[TalkdeskSettings]) -> TalkdeskCall:
     """The caller whose Bearer token came with the request. Raises NotAuthenticated."""
+    by = Caller(principal=tokens.authenticate(_token(incoming), incoming.on), address=remote_address(incoming.request))
+    return Call(request=incoming.request, body=incoming.body, wire=incoming.wire, by=by)
+
+
+def authenticate_poll(incoming: IncomingRequest[TalkdeskSettings]) -> TalkdeskCall:
+    """The caller of a status poll, with the job that the path names. Raises NotAuthenticated."""
+    job_id = incoming.request.path_params["job_id"]
+    principal, polled = tokens.authenticate_poll(_token(incoming), job_id, incoming.on)
+    by = Caller(principal=principal, address=remote_address(incoming.request))
+    return Call(request=incoming.request, body=b"", wire=incoming.wire, by=by, polled=polled)
+
+
+def _token(incoming: IncomingRequest[TalkdeskSettings]) -> str:
     token = credentials_of(authorization_of(incoming.request.headers), "bearer")
     if not token:
         raise NotAuthenticated("The access token is missing, unknown or has expired.")
-    by = Caller(principal=tokens.authenticate(token, incoming.on), address=remote_address(incoming.request))
-    return Call(request=incoming.request, body=incoming.body, wire=incoming.wire, by=by)
+    return token
 
 
 def limit_rate(call: AnyCall) -> Mapping[str, str]:

@@ -25,7 +25,7 @@ from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.endpoint import Endpoint, add_document, new_router, require_scope
 from offtake.wire.pipeline import add_endpoints
-from offtake.wire.talkdesk.auth import TalkdeskCall, authenticate, limit_rate
+from offtake.wire.talkdesk.auth import TalkdeskCall, authenticate, authenticate_poll, limit_rate
 from offtake.wire.talkdesk.openapi import DOCUMENT_PATH, document
 from offtake.wire.talkdesk.operations import operations
 from offtake.wire.talkdesk.requests import decode_create, decode_list, refuse_other_media
@@ -64,7 +64,7 @@ def _publication(call: TalkdeskCall) -> Publication:
 def _polls_inline(wire: Wire[Any]) -> bool:
     """Whether status polls run in the event loop.
 
-    A poll is two point reads, which an embedded database answers in less time than a thread takes. Where reads are
+    A poll is one point read, which an embedded database answers in less time than a thread takes. Where reads are
     audited, a poll writes as well, and a write may have to wait.
     """
     limits = wire.on.limits[NAME]
@@ -139,7 +139,7 @@ def _decode_job(call: TalkdeskCall) -> _Decoded[JobRef]:
 
 
 def _read(call: TalkdeskCall, decoded: _Decoded[JobRef]) -> Job:
-    return get_export(decoded.wanted, call.by, call.on)
+    return get_export(decoded.wanted, call.by, call.on, call.polled)
 
 
 def _answer_status(call: TalkdeskCall, decoded: _Decoded[JobRef], job: Job) -> Response:
@@ -151,7 +151,7 @@ def _answer_status(call: TalkdeskCall, decoded: _Decoded[JobRef], job: Job) -> R
 
 
 _STATUS = Endpoint(
-    authenticate=authenticate,
+    authenticate=authenticate_poll,
     limit_rate=limit_rate,
     authorise=require_scope(Scope.READ),
     decode=_decode_job,
