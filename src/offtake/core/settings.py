@@ -89,7 +89,7 @@ class PreviewSettings(SettingsSection):
         2,
         ge=1,
         le=64,
-        description="Threads of one sorted preview, which reads all rows of its timespan. Other previews use one thread.",
+        description="Threads of one sorted preview, which reads all rows of its timespan; other previews use one.",
     )
 
     def policy(self) -> PreviewPolicy:
