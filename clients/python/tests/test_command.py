@@ -59,6 +59,12 @@ def _leaves(kind: type[OfftakeError]) -> list[type[OfftakeError]]:
     return [leaf for child in kind.__subclasses__() for leaf in (_leaves(child) or [child])]
 
 
+def test_without_its_libraries_the_command_says_how_to_install_them() -> None:
+    script = "import sys; sys.modules['typer'] = None; import offtake_client.__main__ as entry; entry.main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, "pip install 'offtake-client[cli]'" in done.stderr) == (1, True), done.stderr
+
+
 def test_a_login_is_stored_for_its_owner_only(logged_in: Path, server: Served, tmp_path: Path) -> None:
     assert stat.S_IMODE(logged_in.stat().st_mode) == 0o600
     assert str(logged_in).startswith(str(tmp_path))
@@ -137,7 +143,7 @@ def test_ctrl_c_leaves_the_export_or_cancels_it(
         waiting = threading.Event()
         proxy.on_request = lambda line: waiting.set() if line.startswith("GET /v1/exports/") else None
         leader, follower = pty.openpty()
-        command = [sys.executable, "-m", "offtake_client.cli", "get", "calls", *MARCH, "-o", str(tmp_path / "out")]
+        command = [sys.executable, "-m", "offtake_client", "get", "calls", *MARCH, "-o", str(tmp_path / "out")]
         environment = {**os.environ, "OFFTAKE_CLIENT_URL": proxy.url, "OFFTAKE_CLIENT_TOKEN": token, "TERM": "xterm"}
         worker.suspend()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from offtake_client import Export, Offtake, verify
+from offtake_client import AsyncOfftake, Export, Offtake, verify
 from offtake_client.errors import DamagedFile, DiskFull, FileChanged, Gone, TargetInUse
 from tests.fixtures.disks import small_disk
 from tests.fixtures.download_proxy import Damage, DownloadProxy, download_proxy
@@ -79,6 +80,22 @@ def test_a_download_that_breaks_all_the_time_gives_the_right_file(
     assert proxy.damages.keys() == set(BROKEN)
     assert [each.fault for each in verify(final)] == [""]
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()) == [".csv", ".json"]
+
+
+def test_many_files_in_an_event_loop(proxy: DownloadProxy, token: str, tmp_path: Path) -> None:
+    chance = random.Random(11)
+    proxy.damage = lambda: chance.choice(BROKEN) if chance.random() < 0.6 and proxy.damages.total() < 60 else None
+
+    async def story() -> None:
+        async with AsyncOfftake(proxy.url, token=token, note=lambda _: None) as offtake:
+            options = {"split": {"rows": 1000}, "compression": "gzip"}
+            export = await offtake.export("calls", **MARCH, format="csv", options=options, target=tmp_path)
+            paths = await export.download()
+            assert [path.name for path in paths] == [file.name for file in (await export.manifest()).files]
+
+    asyncio.run(story())
+    assert proxy.damages.total() > 10
+    assert [each.fault for each in verify(tmp_path)] == [""] * 4
 
 
 def test_an_undamaged_byte_arrives_once(proxy: DownloadProxy, export: Export, tmp_path: Path) -> None:
