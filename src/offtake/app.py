@@ -47,7 +47,7 @@ from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tenant_settings import tenant_table
 from offtake.tls import Tls
-from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire import DIALECTS, PRESENTATIONS, Dialect, Wire, openapi, pages
 from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
@@ -73,7 +73,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         lake=Lake(build_table_storage(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
-        presentations={item.name: _per_tenant(item.name, item.presentation, settings, options) for item in DIALECTS},
+        presentations={name: _per_tenant(name, make, settings, options) for name, make in PRESENTATIONS.items()},
         limits={item.name: _per_tenant(item.name, lambda own: own.limits(), settings, options) for item in DIALECTS},
         budgets=_per_tenant("budget", lambda own: own.budget(), settings, options),
         attempt=attempt_policy(settings, artifacts),
@@ -136,7 +136,7 @@ def _built_in_catalogue() -> Catalogue:
 
 def _load_catalogue(*own: Path) -> Catalogue:
     columns = {name: dict(table.stored_columns) for name, table in tables().items()}
-    return load_catalogue(BUILT_IN, *own, tables=columns, dialects=[dialect.name for dialect in DIALECTS])
+    return load_catalogue(BUILT_IN, *own, tables=columns, dialects=list(PRESENTATIONS))
 
 
 def build_tls(home: Home, settings: Settings) -> Tls | None:

@@ -16,6 +16,8 @@
     │   ├── NotPermitted            ask for the missing scope
     │   │   └── ImpersonationRefused    do not impersonate, or only a permitted person
     │   ├── JobNotFound             unknown or not visible: the answer does not say which
+    │   ├── SharedTableNotFound     the same, of a share, schema or table
+    │   │   └── SharedVersionNotFound  read another version; the message has those that are available
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
     │   ├── ArtifactGone            the file was deleted or has expired
     │   ├── JobStateConflict        not possible in the job's current state
@@ -188,6 +190,18 @@ class ArtifactNotFound(ExportError):
 
 class ArtifactGone(ExportError):
     code = "artifact_gone"
+
+
+class SharedTableNotFound(ExportError):
+    """No such share, schema or table, or none that the caller may see."""
+
+    code = "shared_table_not_found"
+
+
+class SharedVersionNotFound(SharedTableNotFound):
+    """The table has no such version, or no longer."""
+
+    code = "shared_version_not_found"
 
 
 class JobStateConflict(ExportError):

@@ -39,6 +39,7 @@ from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.native.settings import NativeSettings
+from offtake.wire.sharing.settings import SharingSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by table and option
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()
     native: NativeSettings = NativeSettings()
+    sharing: SharingSettings = SharingSettings()
     metrics: MetricsSettings = MetricsSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()

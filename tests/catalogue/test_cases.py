@@ -26,14 +26,14 @@ from offtake.model.column_filter import ColumnFilter, FilterOperator, require_fi
 from offtake.model.report import Prune, Report, TableUse
 from offtake.model.request import changed_parameters
 from offtake.settings import Settings
-from offtake.wire import DIALECTS
+from offtake.wire import PRESENTATIONS as BUILDERS
 from tests.fixtures.filtering import fulfils, random_filter
 from tests.fixtures.row_comparison import are_same_rows, assert_same_rows
 
 CATALOGUE = load_catalogue(
     BUILT_IN,
     tables={name: dict(table.stored_columns) for name, table in tables().items()},
-    dialects=[dialect.name for dialect in DIALECTS],
+    dialects=list(BUILDERS),
 )
 ALL = [case for name in CATALOGUE.reports for case in cases_of(name, BUILT_IN / name)]
 CASES = [pytest.param(case, id=case.id) for case in ALL]
@@ -43,7 +43,7 @@ SHOWN = [
     for dialect in sorted({dialect for dialect, _ in CATALOGUE.publications})
     if case.shown(dialect) is not None
 ]
-PRESENTATIONS = {dialect.name: dialect.presentation(Settings().table(dialect.name)) for dialect in DIALECTS}
+PRESENTATIONS = {name: build(Settings().table(name)) for name, build in BUILDERS.items()}
 PARTITIONS = 3
 FILTERED_REQUESTS = 8
 

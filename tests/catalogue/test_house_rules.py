@@ -20,7 +20,7 @@ from offtake.lake.tables import TableKind, tables
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Prune, Publication, Report
-from offtake.wire import DIALECTS
+from offtake.wire import PRESENTATIONS
 from tests.property.oracles import ORACLES
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ LOCK: dict[str, Any] = tomllib.loads(Path(__file__).with_name("columns.lock.toml
 CATALOGUE: Catalogue = load_catalogue(
     BUILT_IN,
     tables={name: dict(table.stored_columns) for name, table in tables().items()},
-    dialects={*(dialect.name for dialect in DIALECTS), NATIVE},
+    dialects=PRESENTATIONS.keys(),
 )
 REPORTS = [pytest.param(report, id=name) for name, report in CATALOGUE.reports.items()]
 PUBLICATIONS = [

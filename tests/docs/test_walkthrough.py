@@ -326,6 +326,15 @@ def test_a_plain_script_that_pulls(paste: Paste) -> None:
     assert "is revoked" in printed[-1]
 
 
+def test_sharing_exports(checkout: Path, paste: Paste) -> None:
+    """``tests/contract/sharing/test_client.py`` runs the lines for pandas."""
+    printed = paste("docs/how-to/read-by-delta-sharing.md")
+    assert (checkout / "partner.share").stat().st_mode & 0o777 == 0o600
+    assert '"share":"partner","id":' in printed
+    assert "delta-table-version: 0" in printed
+    assert "partner.care.calls with 1 versions is removed" in printed
+
+
 def test_adding_a_report(checkout: Path, paste: Paste) -> None:
     printed = paste("docs/how-to/add-your-own-report.md")
     assert "talkdesk missed_calls" in printed

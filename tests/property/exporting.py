@@ -31,7 +31,7 @@ from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
-from offtake.wire import DIALECTS
+from offtake.wire import PRESENTATIONS
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from tests.fixtures.storage_paths import views_of
@@ -46,7 +46,7 @@ def catalogue() -> Catalogue:
     return load_catalogue(
         BUILT_IN,
         tables={name: dict(table.stored_columns) for name, table in tables().items()},
-        dialects=[dialect.name for dialect in DIALECTS],
+        dialects=list(PRESENTATIONS),
     )
 
 

@@ -23,6 +23,7 @@ from offtake.cli import (
     mapping,
     report,
     server,
+    share,
     source_files,
     state,
     sweep,
@@ -55,7 +56,7 @@ _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
     "Data": ("load", "mapping", "loads", "sources", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
-    "Operate": ("jobs", "audit", "sweep", "erase", "state"),
+    "Operate": ("jobs", "share", "audit", "sweep", "erase", "state"),
 }
 
 
@@ -124,6 +125,7 @@ app.add_typer(tables.commands, name="tables")
 app.add_typer(lake.commands, name="lake")
 app.add_typer(mapping.commands, name="mapping")
 app.add_typer(source_files.commands, name="sources")
+app.add_typer(share.commands, name="share")
 
 
 def main() -> None:

@@ -17,12 +17,12 @@ from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services
 from offtake.model.job import Job, JobFilter, Status
 from offtake.model.request import ReportParameters
-from offtake.wire import DIALECTS
+from offtake.wire import PRESENTATIONS
 
 commands = typer.Typer(help="Inspect and manage jobs of all tenants.", no_args_is_help=True, rich_markup_mode=None)
 
 JobArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `jobs list` shows it.")]
-_DIALECTS = ", ".join(dialect.name for dialect in DIALECTS)
+_DIALECTS = ", ".join(PRESENTATIONS)
 _STATES = ", ".join(Status)
 
 

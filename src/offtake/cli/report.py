@@ -24,7 +24,7 @@ from offtake.core.report_cases.run import fill, run_case
 from offtake.errors import CatalogueError, UnknownName
 from offtake.home import Home
 from offtake.settings import load_settings
-from offtake.wire import DIALECTS
+from offtake.wire import PRESENTATIONS
 
 commands = typer.Typer(help="Inspect and test reports.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -79,7 +79,7 @@ def run_cases(
         if name not in folders:
             known = ", ".join(folders) or "none; see the setting catalogue.folders"
             raise UnknownName(f"There is no report {name} of your own; your reports are: {known}.")
-    presentations = {dialect.name: dialect.presentation(settings.table(dialect.name)) for dialect in DIALECTS}
+    presentations = {name: make(settings.table(name)) for name, make in PRESENTATIONS.items()}
     records: list[dict[str, Any]] = []
     for name in names or folders:
         trials: dict[str, Trial] = {}

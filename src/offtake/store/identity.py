@@ -29,7 +29,8 @@ from offtake.store.schema import NUL, assertion, audit, credential, credential_k
 _ACTIVE = select(credential).where(credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
 _PRINCIPAL = (
     select(token.c.tenant, token.c.credential, token.c.scopes)
-    .add_columns(credential.c.name, credential.c.generation, credential.c.reports, credential.c.personal)
+    .add_columns(credential.c.name, credential.c.generation)
+    .add_columns(credential.c.reports, credential.c.personal, credential.c.shares)
     .join(credential, credential.c.id == token.c.credential)
     .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
     .where(token.c.kind != TokenKind.REFRESH)
@@ -103,7 +104,9 @@ def add_credential(connection: Connection, new: Credential) -> bool:
         scopes=_to_text(new.scopes),
         reports=None if new.access.reports is None else " ".join(new.access.reports),
         personal=new.access.personal,
+        shares=None if new.access.shares is None else " ".join(new.access.shares),
         created_at=new.created_at,
+        expires_at=new.expires_at,
     )
     try:
         connection.execute(statement)
@@ -307,13 +310,15 @@ def _credential(row: Row[Any]) -> Credential:
         scopes=_from_text(row.scopes),
         access=_access(row),
         created_at=row.created_at,
+        expires_at=row.expires_at,
     )
 
 
 def _access(row: Row[Any]) -> DataAccess:
-    if row.reports is None and row.personal:
+    if row.reports is None and row.personal and row.shares is None:
         return ALL_DATA  # most credentials: this runs for every request
-    return DataAccess(reports=None if row.reports is None else tuple(row.reports.split()), personal=row.personal)
+    reports, shares = (None if text is None else tuple(text.split()) for text in (row.reports, row.shares))
+    return DataAccess(reports=reports, personal=row.personal, shares=shares)
 
 
 def _to_text(scopes: frozenset[Scope]) -> str:

@@ -14,9 +14,9 @@ from offtake.core.policy import PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.services import Services
 from offtake.http.errors import ErrorSurface
-from offtake.wire.dialect_settings import DialectSettings
+from offtake.wire.dialect_settings import DialectOptions
 
-Options = TypeVar("Options", bound=DialectSettings)
+Options = TypeVar("Options", bound=DialectOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Dialect(Generic[Options]):
     name: str
     settings: type[Options]
     router: Callable[[Wire[Options]], APIRouter]
-    presentation: Callable[[Options], Presentation]
+    presentation: Callable[[Options], Presentation] | None  # None: the dialect creates no exports
     errors: ErrorSurface
     document: Callable[[Catalogue, str | None], dict[str, Any]]  # OpenAPI; the second argument is the public URL
     document_path: str  # where the router serves it

@@ -41,7 +41,7 @@ from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import job_claims
 from offtake.store.migrate import migrate
-from offtake.wire import DIALECTS
+from offtake.wire import PRESENTATIONS
 from tests.fixtures.care import call
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
@@ -237,7 +237,7 @@ def test_a_report_that_reads_past_the_views_is_refused(
         load_catalogue(
             folder.parent,
             tables={name: dict(table.stored_columns) for name, table in tables().items()},
-            dialects=[dialect.name for dialect in DIALECTS],
+            dialects=list(PRESENTATIONS),
         )
     for fault in faults:
         assert f"query.sql:{fault}" in caught.value.message
