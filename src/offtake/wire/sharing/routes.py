@@ -36,7 +36,7 @@ from offtake.wire.sharing.requests import (
 )
 from offtake.wire.sharing.responses import LinkedFile, encode_items, encode_opened, encode_table, encode_version
 from offtake.wire.sharing.settings import SharingSettings
-from offtake.wire.sharing.tables import NAME
+from offtake.wire.sharing.tables import NAME, SIGNED_MARK
 
 Decoded = TypeVar("Decoded")
 Result = TypeVar("Result")
@@ -161,7 +161,8 @@ def _query(call: SharingCall, body: QueryBody) -> tuple[OpenVersion, list[Linked
             presigned = presigned_link(file, call.on, life=granted.life)
             if presigned is not None:
                 return presigned
-        return call.absolute(link_path(link(opened.job, file.number, call.by, call.on, until=granted.until)))
+        path = link_path(link(opened.job, file.number, call.by, call.on, until=granted.until))
+        return call.absolute(f"{path}&{SIGNED_MARK}")
 
     files = _first_files(opened.manifest.files, body.limit)
     return opened, [LinkedFile(file=file, url=url(file), expires=granted.until) for file in files]
