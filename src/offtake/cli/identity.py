@@ -99,8 +99,7 @@ def add_credential(
 ) -> None:
     """Create a credential and print its secret, which cannot be shown again.
 
-    The secret of the kind share is a profile file, as clients of Delta Sharing read it: it is printed, or written with
-    --profile.
+    For the kind share it is printed, or written to a file, as the profile that clients of Delta Sharing read.
     """
     _check_user(user, kind)
     is_share = kind is CredentialKind.SHARE

@@ -15,6 +15,8 @@ import pytest
 
 from offtake.catalogue.publication import NATIVE
 from offtake.core.admin import identity, jobs
+from offtake.core.admin.erasure.erase import ErasureOptions, erase
+from offtake.core.admin.tenant_removal import remove_tenant
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.attempt.outcome import rescue_expired_leases
 from offtake.core.attempt.run import run_attempt
@@ -25,10 +27,11 @@ from offtake.core.exports.keep import release_export
 from offtake.core.exports.read import JobRef
 from offtake.core.sharing import tables
 from offtake.errors import JobOnHold
+from offtake.model.audit import AuditFilter
 from offtake.model.job import Lease, Status
 from offtake.model.shared_table import parse_table_name
 from offtake.model.tenant import DEFAULT_SCOPES, DataAccess, Principal
-from offtake.store import job_claims
+from offtake.store import audit, job_claims
 from tests.fixtures.care import call
 from tests.fixtures.databases import fresh_database, state_setting
 from tests.fixtures.in_process import InProcess, in_process
@@ -208,6 +211,10 @@ def test_a_table_that_a_recipient_may_not_read_does_not_exist(here: InProcess) -
             assert assert_refused(answer, 404, NOT_FOUND) == unknown
     everything = SharingWire(here.http, recipient(here.on, "acme")[1])
     (file,) = everything.files("open.care.people")
+    with here.on.database.read() as connection:
+        found = AuditFilter(tenant="acme", operation="artifact.link")
+        (entry, *_) = [row.entry for row in audit.newest(connection, found, limit=1)]
+    assert (entry.dialect, entry.job, entry.outcome) == ("sharing", file["id"][:36], "allowed")
     assert "customer_number" in pq.read_table(_written(here, file["url"])).column_names
     masked = json.loads(lines(wire.get(f"{path_of('open.care.calls')}/metadata"))[1]["metaData"]["schemaString"])
     assert [field["name"] for field in masked["fields"]] == ["call_id"]
@@ -250,6 +257,24 @@ def test_a_token_ends_when_it_expires_or_is_revoked_and_links_end_with_it(here: 
     assert assert_refused(SharingWire(here.http, "x.y").get("/shares"), 401, "UNAUTHENTICATED") == revoked
     for other in (token, "x.y"):  # a recipient has no access to other APIs
         assert here.http.get("/v1/reports", headers={"Authorization": f"Bearer {other}"}).status_code == 401
+
+
+def test_neither_an_erasure_nor_the_removal_of_the_tenant_spares_a_version(here: InProcess) -> None:
+    """The hold of a shared table is no legal hold."""
+    _tenant(here, "erased", 2)
+    name = "gone.care.people"
+    share(here.on, "erased", name, personal=True)
+    first = _next_version(here, name, "erased")
+    wire = SharingWire(here.http, recipient(here.on, "erased")[1])
+    assert wire.query(name).status_code == 200
+    now = ErasureOptions(wait=timedelta(0))
+    erase("erased", "+420600000002", "operator", here.on, options=now)
+    assert jobs.get(first, here.on).status is Status.DELETED
+    assert "no version" in assert_refused(wire.query(name), 404, NOT_FOUND)
+    _next_version(here, name, "erased")
+    assert wire.query(name).headers["delta-table-version"] == "1"
+    remove_tenant("erased", "operator", here.on, cancel_running=False)
+    assert_refused(wire.get("/shares"), 401, "UNAUTHENTICATED")
 
 
 def test_lists_have_pages(here: InProcess) -> None:
