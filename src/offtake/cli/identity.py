@@ -32,8 +32,9 @@ credentials.add_typer(credential_keys.commands, name="key")
 
 _SECRET_NAMES = {CredentialKind.OAUTH: "client secret", CredentialKind.BASIC: "password", CredentialKind.TOKEN: "token"}
 _KIND = typer.Option(
+    metavar="KIND",
     help="oauth: client id and secret (native API, Talkdesk); basic: user and password (Khoros); "
-    "token: one token of a person, or of the whole tenant (native API, Loop); share: a recipient of Delta Sharing."
+    "token: one token of a person, or of the whole tenant (native API, Loop); share: a recipient of Delta Sharing.",
 )
 UserOption = Annotated[
     str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
