@@ -97,7 +97,10 @@ def number_version(connection: Connection, job_id: str, *, now: datetime) -> str
     table_id: str = found.shared_table
     is_table = shared_table.c.id == table_id
     # The row is locked before the versions are read, so that two exports cannot get one number.
-    number = connection.execute(select(shared_table.c.versions).where(is_table).with_for_update()).scalar_one()
+    locked = select(shared_table.c.versions).where(is_table).with_for_update()
+    number = connection.execute(locked).scalar_one_or_none()
+    if number is None:  # the table is being removed
+        return None
     is_version = and_(shared_export.c.shared_table == table_id, shared_export.c.number.is_not(None))
     newest = connection.execute(select(func.max(shared_export.c.created_at)).where(is_version)).scalar_one()
     if newest is not None and newest > found.created_at:

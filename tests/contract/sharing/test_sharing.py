@@ -56,7 +56,7 @@ def _tenant(here: InProcess, name: str, calls: int) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
-    with in_process(tmp_path_factory.mktemp("sharing")) as made:
+    with in_process(tmp_path_factory.mktemp("sharing"), "[tenants.busy.sharing]\nrequests_per_minute = 1\n") as made:
         _tenant(made, "acme", 2_500)
         yield made
 
@@ -277,8 +277,9 @@ def test_neither_an_erasure_nor_the_removal_of_the_tenant_spares_a_version(here:
     assert_refused(wire.get("/shares"), 401, "UNAUTHENTICATED")
 
 
-def test_lists_have_pages(here: InProcess) -> None:
-    _tenant(here, "pages", 1)
+def test_lists_have_pages_and_a_rate(here: InProcess) -> None:
+    for tenant in ("pages", "busy"):
+        here.installation.add_tenant(tenant)
     names = sorted(f"s{number}.{schema}.t" for number in range(3) for schema in ("a", "b"))
     for name in names:
         share(here.on, "pages", name)
@@ -294,6 +295,11 @@ def test_lists_have_pages(here: InProcess) -> None:
             found += page["items"]
             query = {"maxResults": 1, "pageToken": page["nextPageToken"]} if "nextPageToken" in page else {}
         assert found == expected
+    limited = SharingWire(here.http, recipient(here.on, "busy")[1])
+    assert limited.get("/shares").status_code == 200
+    refused = limited.get("/shares")
+    assert_refused(refused, 429, "TOO_MANY_REQUESTS")
+    assert int(refused.headers["retry-after"]) <= 60
     nothing = wire.get("/shares/s1/all-tables", maxResults=0).json()
     everything = wire.get("/shares/s1/all-tables", pageToken=nothing["nextPageToken"]).json()
     assert (nothing["items"], "nextPageToken" in everything) == ([], False)

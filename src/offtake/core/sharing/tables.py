@@ -97,6 +97,7 @@ def remove_table(tenant: str, name: TableName, operator: str, on: Services) -> T
     Raises UnknownName.
     """
     with on.database.write() as connection:
+        jobs.lock_tenant(connection, tenant)
         state = _state(connection, _get(connection, tenant, name), on)
         retention = on.limits[NATIVE].of(tenant).retention
         shared_tables.retire(connection, state.table.id, until=on.now(connection) + retention)
