@@ -97,7 +97,8 @@ def refresh_table(
     state = tables.get_table(tenant, _name(table), services)
     saved = state.table
     request = _decode(saved.body, operator_of(tenant, personal=saved.personal), services)
-    job, is_new = tables.create_version(saved, request, operator_name(), services)
+    with _faults_of_request():
+        job, is_new = tables.create_version(saved, request, operator_name(), services)
     result = {"tenant": tenant, "table": str(saved.name), "job": job.id, "status": job.status.value, "new": is_new}
     follow = next_command(f"jobs show {job.id}", home)
     what = "is created" if is_new else f"is {job.status}; no other one was created"

@@ -6,14 +6,15 @@ listed, and all answers about it are those about an unknown one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from offtake.catalogue.publication import NATIVE
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
-from offtake.core.exports.download import Grant, grant
+from offtake.core.exports.download import RETRY_SECONDS, UNREADABLE, Grant, grant
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
@@ -24,7 +25,11 @@ from offtake.errors import (
     NotPermitted,
     SharedTableNotFound,
     SharedVersionNotFound,
+    StorageUnavailable,
+    Unavailable,
 )
+from offtake.formats.parquet_footer import decimal_columns
+from offtake.model.column_type import ColumnType
 from offtake.model.job import Job
 from offtake.model.manifest import Manifest
 from offtake.model.shared_table import SharedTable, SharedVersion, TableName
@@ -49,6 +54,7 @@ class OpenVersion:
     version: SharedVersion
     job: Job
     manifest: Manifest
+    decimals: Mapping[str, tuple[int, int]]  # precision and scale of columns that are exact decimals
 
 
 def visible_tables(by: Caller, on: Services, *, share: str | None = None) -> list[SharedTable]:
@@ -93,7 +99,7 @@ def open_version(table: SharedTable, wanted: VersionQuery, by: Caller, on: Servi
         raise unknown() from error
     except (JobNotFound, ArtifactGone, JobStateConflict) as error:  # removed since its version was found
         raise SharedVersionNotFound("The version is no longer available.") from error
-    return OpenVersion(table=table, version=version, job=job, manifest=manifest)
+    return OpenVersion(table=table, version=version, job=job, manifest=manifest, decimals=_decimals(manifest, on))
 
 
 def grant_files(opened: OpenVersion, by: Caller, on: Services, *, dialect: str) -> Grant:
@@ -110,6 +116,20 @@ def _may_read(principal: Principal, table: SharedTable) -> bool:
     access = principal.access
     is_permitted = access.allows_share(table.name.share) and access.allows(table.report)
     return is_permitted and (access.personal or not table.personal)
+
+
+def _decimals(manifest: Manifest, on: Services) -> Mapping[str, tuple[int, int]]:
+    """Return what the manifest does not say: whether a column of decimals is exact. All files have the same columns.
+
+    Raises Unavailable if the artifact store does not respond.
+    """
+    if not any(column.type == ColumnType.DECIMAL for column in manifest.columns):
+        return {}
+    first = manifest.files[0]
+    try:
+        return decimal_columns(partial(on.artifacts.read, first.key), first.bytes)
+    except StorageUnavailable as error:
+        raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
 
 
 def _select(versions: Sequence[SharedVersion], wanted: VersionQuery) -> SharedVersion | None:

@@ -90,7 +90,7 @@ def _parquet_table(opened: OpenVersion) -> tuple[dict[str, Any], dict[str, Any]]
     metadata = {
         **_identity(opened),
         "format": _FORMAT,
-        "schemaString": schema_string(opened.manifest.columns),
+        "schemaString": schema_string(opened.manifest.columns, opened.decimals),
         "partitionColumns": [],
         "configuration": {},
         **_size(opened),
@@ -102,7 +102,7 @@ def _delta_table(opened: OpenVersion) -> tuple[dict[str, Any], dict[str, Any]]:
     metadata = {
         **_identity(opened),
         "format": {**_FORMAT, "options": {}},
-        "schemaString": schema_string(opened.manifest.columns),
+        "schemaString": schema_string(opened.manifest.columns, opened.decimals),
         "partitionColumns": [],
         "configuration": {},
         "createdTime": _milliseconds(opened.table.created_at),
@@ -161,18 +161,22 @@ def _stats(each: LinkedFile) -> str:
     return _compact({"numRecords": each.file.rows})
 
 
-def schema_string(columns: Sequence[ManifestColumn]) -> str:
+def schema_string(columns: Sequence[ManifestColumn], decimals: Mapping[str, tuple[int, int]]) -> str:
     """The columns of the files in Spark's JSON. Every column of a file may be null."""
     fields = [
         {
             "name": column.name,
-            "type": _TYPES[ColumnType(column.type)],
+            "type": _exact(*decimals[column.name]) if column.name in decimals else _TYPES[ColumnType(column.type)],
             "nullable": True,
             "metadata": {"comment": column.meaning},
         }
         for column in columns
     ]
     return _compact({"type": "struct", "fields": fields})
+
+
+def _exact(precision: int, scale: int) -> str:
+    return f"decimal({precision},{scale})"
 
 
 def _compact(value: object) -> str:
