@@ -200,6 +200,8 @@ def test_a_table_that_a_recipient_may_not_read_does_not_exist(here: InProcess) -
     (file,) = wire.files("open.care.calls")
     assert pq.read_table(_written(here, file["url"])).column_names == ["call_id"]
     unknown = assert_refused(wire.get("/shares/nothing"), 404, NOT_FOUND)
+    denials = [(each.operation, each.dialect, each.count) for each in here.on.denials.take()]
+    assert ("share.not_found", "sharing", 1) in denials
     for hidden in (
         "foreign.care.calls",
         "second.care.calls",
