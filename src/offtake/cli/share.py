@@ -18,7 +18,7 @@ from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services
 from offtake.core.sharing import tables
 from offtake.core.sharing.tables import FORMAT, TableState, operator_of
-from offtake.errors import ExportError, Waitable
+from offtake.errors import ExportError, JobStateConflict, Waitable
 from offtake.model.request import ExportRequest
 from offtake.model.shared_table import TableName, parse_table_name
 from offtake.model.tenant import Principal
@@ -201,7 +201,7 @@ def _faults_of_request() -> Iterator[None]:
     """Raise BadParameter for the faults of a request that the block finds."""
     try:
         yield
-    except Waitable:
+    except (Waitable, JobStateConflict):
         raise
     except ExportError as error:
         raise typer.BadParameter(describe_faults(error), param_hint="request") from error

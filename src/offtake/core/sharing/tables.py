@@ -15,13 +15,13 @@ from offtake.core.auth.caller import Caller
 from offtake.core.exports.acceptance import accept, require_access
 from offtake.core.exports.create import add_job, new_job
 from offtake.core.services import Services
-from offtake.errors import InvalidRequest, NameTaken, NotPermitted, UnknownName
+from offtake.errors import InvalidRequest, JobStateConflict, NameTaken, NotPermitted, UnknownName
 from offtake.model.audit import AuditEntry
 from offtake.model.job import OPEN, Job
 from offtake.model.request import ExportRequest
 from offtake.model.shared_table import SharedTable, SharedVersion, TableName
 from offtake.model.tenant import DEFAULT_SCOPES, DataAccess, Principal
-from offtake.store import audit, jobs, shared_tables
+from offtake.store import audit, jobs, shared_tables, usage
 
 _OPERATOR = "operator"
 FORMAT = "parquet"  # of the files of a version: the only one that the protocol has
@@ -98,6 +98,7 @@ def remove_table(tenant: str, name: TableName, operator: str, on: Services) -> T
     """
     with on.database.write() as connection:
         jobs.lock_tenant(connection, tenant)
+        usage.read(connection, tenant, lock=True)  # as a publication does, which locks jobs and the table after it
         state = _state(connection, _get(connection, tenant, name), on)
         retention = on.limits[NATIVE].of(tenant).retention
         shared_tables.retire(connection, state.table.id, until=on.now(connection) + retention)
@@ -116,7 +117,8 @@ def create_version(table: SharedTable, request: ExportRequest, operator: str, on
     job = new_job(accept(request, by, on, now=now), by, on, reference=None, now=now)
     with on.database.write() as connection:
         jobs.lock_tenant(connection, table.tenant)
-        _get(connection, table.tenant, table.name)  # it may have been removed
+        if _get(connection, table.tenant, table.name).id != table.id:
+            raise JobStateConflict("The shared table was replaced by another one meanwhile; repeat the command.")
         last = shared_tables.latest_export(connection, table.id)
         if last is not None and last.status in OPEN:
             return last, False
