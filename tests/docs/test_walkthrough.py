@@ -293,7 +293,6 @@ def test_sharing_exports(checkout: Path, paste: Paste) -> None:
     assert (checkout / "partner.share").stat().st_mode & 0o777 == 0o600
     assert '"share":"partner","id":' in printed
     assert "delta-table-version: 0" in printed
-    assert "partner.care.calls with 1 versions is removed" in printed
 
 
 def test_loading_your_own_data(paste: Paste) -> None:
