@@ -37,7 +37,11 @@ _ANSWERS = (
 )
 _UNLIMITED = 2**53  # the largest whole number of JSON: no bound
 _INTERNAL = {"wait", "invalid_grant", "invalid_scope", "link_refused", "link_expired", "impersonation_refused"}
-_INTERNAL |= {"account_not_verified"}  # no path of this API raises them
+_INTERNAL |= {
+    "account_not_verified",
+    "shared_table_not_found",
+    "shared_version_not_found",
+}  # no path of this API raises them
 
 
 def native_page(generated: str) -> str:

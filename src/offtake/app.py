@@ -22,7 +22,7 @@ from offtake.settings import Settings
 from offtake.store import installation
 from offtake.store.database import Database
 from offtake.store.migrate import migrate
-from offtake.wire.presentations import PRESENTATIONS
+from offtake.wire.presentations import DIALECT_NAMES, PRESENTATIONS
 
 
 def build_services(home: Home, settings: Settings) -> Services:
@@ -45,7 +45,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={name: per_tenant(name, present, settings, options) for name, present in PRESENTATIONS.items()},
-        limits={name: per_tenant(name, lambda own: own.limits(), settings, options) for name in PRESENTATIONS},
+        limits={name: per_tenant(name, lambda own: own.limits(), settings, options) for name in DIALECT_NAMES},
         budgets=per_tenant("budget", lambda own: own.budget(), settings, options),
         attempt=attempt_policy(settings, artifacts),
         previews=PreviewSlots(settings.preview.policy()),

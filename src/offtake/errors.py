@@ -19,6 +19,8 @@
     │   │   ├── JobNotFound         unknown or not visible: the answer does not say which
     │   │   └── JobStateConflict    not possible in the job's current state
     │   │       └── JobOnHold       ask the operator to release the hold
+    │   ├── SharedTableNotFound     the same as JobNotFound, of a share, schema or table
+    │   │   └── SharedVersionNotFound  read another version; the message has those that are available
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
     │   ├── ArtifactGone            the file was deleted or has expired
     │   ├── IdempotencyConflict     repeat the first request, or use another key
@@ -201,6 +203,18 @@ class ArtifactNotFound(ExportError):
 
 class ArtifactGone(ExportError):
     code = "artifact_gone"
+
+
+class SharedTableNotFound(ExportError):
+    """No such share, schema or table, or none that the caller may see."""
+
+    code = "shared_table_not_found"
+
+
+class SharedVersionNotFound(SharedTableNotFound):
+    """The table has no such version, or no longer."""
+
+    code = "shared_version_not_found"
 
 
 class JobStateConflict(JobError):

@@ -38,7 +38,8 @@ from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.native.settings import NativeSettings
-from offtake.wire.presentations import PRESENTATIONS
+from offtake.wire.presentations import DIALECT_NAMES
+from offtake.wire.sharing.settings import SharingSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by table and option
@@ -118,6 +119,7 @@ class Settings(BaseSettings):
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()
     native: NativeSettings = NativeSettings()
+    sharing: SharingSettings = SharingSettings()
     metrics: MetricsSettings = MetricsSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
@@ -297,7 +299,7 @@ def _options() -> set[str]:
 
 
 def _dialects() -> set[str]:
-    return set(PRESENTATIONS)
+    return set(DIALECT_NAMES)
 
 
 def _faults_of_lists() -> Iterator[str]:

@@ -20,7 +20,7 @@ from offtake.model.tenant import Options, Tenant
 from offtake.settings import Settings
 from offtake.settings_messages import closest, explain
 from offtake.settings_section import SettingsSection
-from offtake.wire.presentations import PRESENTATIONS
+from offtake.wire.presentations import DIALECT_NAMES
 
 BUDGET = "budget"
 _NONE = "none"
@@ -123,7 +123,7 @@ def _merged(base: SettingsSection, own: Mapping[str, Any]) -> SettingsSection:
 
 
 def _tables() -> tuple[str, ...]:
-    return (BUDGET, *PRESENTATIONS)
+    return (BUDGET, *DIALECT_NAMES)
 
 
 def _options(table: str) -> list[str]:

@@ -482,7 +482,10 @@ def test_an_interrupted_load_ends_without_a_traceback_and_stores_nothing(tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("credential", "add", "acme", "--kind", "oath"), "'--kind': 'oath' is not one of 'basic', 'oauth', 'token'."),
+        (
+            ("credential", "add", "acme", "--kind", "oath"),
+            "'--kind': 'oath' is not one of 'basic', 'oauth', 'token', 'share'.",
+        ),
         (("audit", "list", "--limit", "x"), "'--limit': 'x' is not a whole number."),
         (("audit", "list", "--limit", "0"), "'--limit': '0' is less than 1."),
         (("audit", "list", "--limit", "100001"), "'--limit': '100001' is more than 100000."),

@@ -91,8 +91,8 @@ def _authenticate(kind: CredentialKind, made: NewCredential, on: Services) -> Pr
     """Authenticate with the secret as the dialect of that kind of credential does."""
     if kind is CredentialKind.BASIC:
         return passwords.log_in(made.credential.login, made.secret, on, address=None)
-    if kind is CredentialKind.TOKEN:
-        return client_auth.authenticate_bearer(f"{made.credential.id}.{made.secret}", on)
+    if kind in (CredentialKind.TOKEN, CredentialKind.SHARE):
+        return client_auth.authenticate_bearer(f"{made.credential.id}.{made.secret}", on, kind=kind)
     secret = ClientSecret(client_id=made.credential.id, secret=made.secret)
     client = client_auth.authenticate_client(secret, on, address=None)
     issued = tokens.issue(client, TokenEndpoint(dialect="talkdesk", address=None), on, requested=None)

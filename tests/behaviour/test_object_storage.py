@@ -13,6 +13,7 @@ from datetime import date
 import httpx
 import pytest
 
+from offtake.core.admin import jobs
 from tests.fixtures import loop
 from tests.fixtures.buckets import ENVIRONMENT, SECRET, S3Server
 from tests.fixtures.commands import command
@@ -20,6 +21,7 @@ from tests.fixtures.databases import fresh_database, postgresql_server
 from tests.fixtures.installation import Installation, Running
 from tests.fixtures.native import connect
 from tests.fixtures.polling import wait_for
+from tests.fixtures.sharing import SharingWire, recipient, refresh, share
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 START, END = "2026-03-01T00:00:00Z", "2026-03-15T00:00:00Z"
@@ -43,8 +45,9 @@ def spread(tmp_path_factory: pytest.TempPathFactory, moto: S3Server) -> Iterator
         state = fresh_database(server).replace("postgresql+psycopg://", "postgresql://")
         here, there = (Installation(tmp_path_factory.mktemp(name) / "home") for name in ("here", "there"))
         name = moto.fresh_bucket()
+        presigned = "".join(f"[{dialect}]\npresigned = true\n" for dialect in ("native", "sharing"))
         for made in (here, there):
-            moto.install(made, name, "[native]\npresigned = true\n", before=f'state_url = "{state}"\n')
+            moto.install(made, name, presigned, before=f'state_url = "{state}"\n')
         credential = here.add_tenant("acme")
         here.seed("acme", calls=CALLS, until=date(2026, 3, 14), days=14)
         running = here.serve(workers=0)
@@ -244,3 +247,12 @@ def test_a_native_client_downloads_from_the_object_storage_itself(
         assert link.headers["location"].startswith(moto.url)
         content = httpx.get(link.headers["location"], trust_env=False).content
     assert (hashlib.sha256(content).hexdigest(), len(content)) == (file["sha256"], file["bytes"])
+    with spread.here.services() as on:
+        share(on, "acme", "partner.care.calls", timespan={"start": START, "end": END}, columns=["call_id"])
+        job, _ = refresh(on, "acme", "partner.care.calls")
+        wait_for("the version", lambda: jobs.get(job.id, on).artifact)
+        token = recipient(on, "acme")[1]
+    with httpx.Client(base_url=spread.running.url, trust_env=False) as http:
+        (shared,) = SharingWire(http, token).files("partner.care.calls")
+    assert shared["url"].startswith(moto.url)
+    assert len(httpx.get(shared["url"], trust_env=False).content) == shared["size"]

@@ -46,7 +46,7 @@ def log_in(made: NewCredential, secret: str, on: Services) -> str:
     if credential.kind is CredentialKind.OAUTH:
         presented = ClientSecret(client_id=credential.id, secret=secret)
         return client_auth.authenticate_client(presented, on, address=None).credential.id
-    return client_auth.authenticate_bearer(f"{credential.id}.{secret}", on).credential
+    return client_auth.authenticate_bearer(f"{credential.id}.{secret}", on, kind=credential.kind).credential
 
 
 def is_refused(made: NewCredential, secret: str, on: Services) -> bool:

@@ -114,8 +114,9 @@ def test_every_dependency_is_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     named = [*project["project"]["dependencies"], *chain(*project["dependency-groups"].values())]
     named += chain(*project["project"]["optional-dependencies"].values())
-    connector = tomllib.loads((ROOT / "tests" / "fixtures" / "airbyte" / "pyproject.toml").read_text("utf-8"))
-    named += connector["project"]["dependencies"]
+    for folder in ("airbyte", "delta_sharing"):
+        own = tomllib.loads((ROOT / "tests" / "fixtures" / folder / "pyproject.toml").read_text("utf-8"))
+        named += own["project"]["dependencies"]
     client = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text("utf-8"))
     named += [*client["project"]["dependencies"], *chain(*client["project"]["optional-dependencies"].values())]
     wanted = {re.split(r"[^\w-]", requirement)[0] for requirement in named} | {"hatchling", "uv"}

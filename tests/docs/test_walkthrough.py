@@ -294,6 +294,16 @@ def test_downloading_with_python(paste: Paste) -> None:
     assert [Path(path).suffix for path, _ in files] == [".parquet", ".csv"]
 
 
+def test_sharing_exports(checkout: Path, paste: Paste) -> None:
+    """``tests/contract/sharing/test_client.py`` runs the lines for pandas."""
+    if not (checkout / "tutorial-home").exists():  # the page continues it
+        paste("docs/tutorials/first-export.md")
+    printed = paste("docs/how-to/read-by-delta-sharing.md")
+    assert (checkout / "partner.share").stat().st_mode & 0o777 == 0o600
+    assert '"share":"partner","id":' in printed
+    assert "delta-table-version: 0" in printed
+
+
 def test_loading_your_own_data(paste: Paste) -> None:
     paste("docs/how-to/load-your-own-data.md")
     printed = paste("docs/how-to/change-loaded-data.md").splitlines()

@@ -26,6 +26,7 @@ from offtake.cli import (
     report,
     seed,
     server,
+    share,
     source_files,
     state,
     sweep,
@@ -58,7 +59,7 @@ _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
     "Data": ("load", "mapping", "loads", "sources", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
-    "Operate": ("jobs", "audit", "sweep", "erase", "state"),
+    "Operate": ("jobs", "share", "audit", "sweep", "erase", "state"),
     "Use a server": ("client",),
 }
 
@@ -128,6 +129,7 @@ app.add_typer(tables.commands, name="tables")
 app.add_typer(lake.commands, name="lake")
 app.add_typer(mapping.commands, name="mapping")
 app.add_typer(source_files.commands, name="sources")
+app.add_typer(share.commands, name="share")
 if find_spec("offtake_client"):  # the extra offtake[client]
     app.add_typer(import_module("offtake_client.cli").app, name="client")
 

@@ -1,16 +1,18 @@
-"""``offtake credential`` and ``offtake credential key``."""
+"""``offtake credential``; ``credential_keys`` has ``offtake credential key``."""
 
 from __future__ import annotations
 
 import fnmatch
+import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 
+from offtake.cli import credential_keys, share_profile
+from offtake.cli.credential_keys import CredentialArgument
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
@@ -26,20 +28,13 @@ from offtake.model.tenant import (
 credentials = typer.Typer(
     help="Manage credentials, with which clients authenticate.", no_args_is_help=True, rich_markup_mode=None
 )
+credentials.add_typer(credential_keys.commands, name="key")
 
-keys = typer.Typer(
-    help="Manage public keys of clients that sign assertions.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-credentials.add_typer(keys, name="key")
-
-_MAX_KID_LENGTH = 255
 _SECRET_NAMES = {CredentialKind.OAUTH: "client secret", CredentialKind.BASIC: "password", CredentialKind.TOKEN: "token"}
-CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
 _KIND = typer.Option(
+    metavar="KIND",
     help="oauth: client id and secret (native API, Talkdesk); basic: user and password (Khoros); "
-    "token: one token of a person, or of the whole tenant (native API, Loop)."
+    "token: one token of a person, or of the whole tenant (native API, Loop); share: a recipient of Delta Sharing.",
 )
 UserOption = Annotated[
     str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
@@ -87,23 +82,76 @@ def add_credential(
     scope: ScopeOption = None,
     report: ReportOption = None,
     personal: PersonalOption = True,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With share: share that it may read; repeat for more. Default: all."),
+    ] = None,
+    expires_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=3_650,
+            help=f"With share: days until it expires. Default: {share_profile.DEFAULT_DAYS}.",
+        ),
+    ] = None,
+    endpoint: share_profile.EndpointOption = None,
+    profile: share_profile.ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a credential and print its secret, which cannot be shown again."""
+    """Create a credential and print its secret, which cannot be shown again.
+
+    For the kind share it is printed, or written to a file, as the profile that clients of Delta Sharing read.
+    """
     _check_user(user, kind)
+    is_share = kind is CredentialKind.SHARE
+    share_profile.check_options(is_share, share=share, expires_days=expires_days, endpoint=endpoint, profile=profile)
+    if is_share and scope not in (None, [], [Scope.READ]):
+        raise typer.BadParameter("a recipient may only read", param_hint="--scope")
     if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
         raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
     try:
-        access = DataAccess(reports=tuple(report) if report else None, personal=personal)
+        access = DataAccess(
+            reports=tuple(report) if report else None,
+            personal=personal,
+            shares=tuple(each.lower() for each in share) if share else None,
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--report") from error
-    permissions = identity.Permissions(scopes=frozenset(scope) if scope else DEFAULT_SCOPES, access=access)
+    permissions = identity.Permissions(
+        scopes=frozenset(scope) if scope else frozenset({Scope.READ}) if is_share else DEFAULT_SCOPES,
+        access=access,
+        life=timedelta(days=expires_days or share_profile.DEFAULT_DAYS) if is_share else None,
+    )
     services = open_home(home)
     unmatched = [each for each in report or () if not fnmatch.filter(services.catalogue.reports, each)]
     if unmatched:
         raise typer.BadParameter(f"no report has the name {unmatched[0]!r}", param_hint="--report")
-    new = identity.add_credential(tenant, kind, services, user=user, permissions=permissions, name=name)
+
+    def add() -> NewCredential:
+        return identity.add_credential(tenant, kind, services, user=user, permissions=permissions, name=name)
+
+    if is_share:
+        _show_share(share_profile.create(add, home, endpoint, profile), as_json)
+        return
+    new = add()
     show(_result(new), as_json, _text(new))
+
+
+def _show_share(made: share_profile.Made, as_json: bool) -> None:
+    """Print the profile on standard output, so that it can be redirected, and what it may on standard error."""
+    result = _result(made.new) | {"expires_at": made.expires_at}
+    if made.file is None:
+        result |= {"profile": made.profile}
+    if as_json:
+        show(result, as_json, "")
+        return
+    credential = made.new.credential
+    typer.echo(f"Credential {credential.id} of tenant {credential.tenant} may: {_may(credential)}.", err=True)
+    if made.file is None:
+        typer.echo("Store the profile now: its token cannot be shown again.", err=True)
+        typer.echo(json.dumps(made.profile, indent=2))
+    else:
+        typer.echo(f"The profile is in {made.file}; only you can read the file.")
 
 
 def _check_user(user: str | None, kind: CredentialKind) -> None:
@@ -112,6 +160,8 @@ def _check_user(user: str | None, kind: CredentialKind) -> None:
         raise typer.BadParameter("basic needs a user name", param_hint="--user")
     if kind is CredentialKind.OAUTH and user is not None:
         raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
+    if kind is CredentialKind.SHARE and user is not None:
+        raise typer.BadParameter("a recipient is no user; name it with --name", param_hint="--user")
     if user is not None and (fault := user_name_fault(user, kind)):
         raise typer.BadParameter(f"the name {fault}", param_hint="--user")
 
@@ -134,6 +184,7 @@ def list_credentials(
             **_access(credential.access),
             "keys": names,
             "created_at": credential.created_at.isoformat(),
+            "expires_at": credential.expires_at.isoformat() if credential.expires_at else None,
             "previous_secret_until": credential.previous_until.isoformat() if credential.previous_until else None,
         }
         for credential, names in listed
@@ -163,6 +214,8 @@ def rotate_credential(
             "after a leak.",
         ),
     ] = 24,
+    endpoint: share_profile.EndpointOption = None,
+    profile: share_profile.ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a credential a new secret and print it. Id, user, scopes, jobs and keys stay.
@@ -170,7 +223,17 @@ def rotate_credential(
     The old secret stays valid meanwhile, so that clients can change to the new one without a gap. A credential has at
     most two secrets: a second rotation within the overlap ends the oldest at once.
     """
-    new = identity.rotate_secret(credential, open_home(home), overlap=timedelta(hours=overlap_hours))
+    services = open_home(home)
+    is_share = identity.get_credential(credential, services).kind is CredentialKind.SHARE
+    share_profile.check_options(is_share, endpoint=endpoint, profile=profile)
+
+    def rotate() -> NewCredential:
+        return identity.rotate_secret(credential, services, overlap=timedelta(hours=overlap_hours))
+
+    if is_share:
+        _show_share(share_profile.create(rotate, home, endpoint, profile), as_json)
+        return
+    new = rotate()
     until = new.credential.previous_until
     result = _result(new) | {"previous_secret_until": until.isoformat() if until else None}
     lasts = f"The old secret is valid until {until:%Y-%m-%d %H:%M:%S} UTC." if until else "The old secret is not valid."
@@ -187,44 +250,21 @@ def revoke_credential(
     show(result, as_json, f"Credential {revoked.id} of {revoked.tenant} is revoked.")
 
 
-@keys.command("add")
-def add_key(
-    credential: CredentialArgument,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="PEM file with the public P-256 key.")],
-    home: HomeOption = DEFAULT_HOME,
-    kid: Annotated[
-        str | None, typer.Option(help="Key id that the client's assertions carry. Default: the key's thumbprint.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Register a public key: the client may authenticate by assertions signed with its private key (ES256)."""
-    if kid is not None and not 0 < len(kid) <= _MAX_KID_LENGTH:
-        raise typer.BadParameter(f"{len(kid)} characters are not 1 to {_MAX_KID_LENGTH}", param_hint="--kid")
-    key = identity.add_key(credential, file.read_bytes(), open_home(home), kid=kid)
-    show({"client_id": key.credential, "kid": key.kid}, as_json, f"Key {key.kid} of {key.credential} is registered.")
-
-
-@keys.command("remove")
-def remove_key(
-    credential: CredentialArgument,
-    kid: Annotated[str, typer.Argument(help="Id of the key.")],
-    home: HomeOption = DEFAULT_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Remove a key: assertions signed with it are refused. Tokens already issued stay valid until they expire."""
-    identity.remove_key(credential, kid, open_home(home))
-    show({"client_id": credential, "kid": kid, "removed": True}, as_json, f"Key {kid} is removed.")
-
-
 def _access(access: DataAccess) -> dict[str, Any]:
-    return {"reports": None if access.reports is None else list(access.reports), "personal": access.personal}
+    return {
+        "reports": None if access.reports is None else list(access.reports),
+        "personal": access.personal,
+        **({} if access.shares is None else {"shares": list(access.shares)}),
+    }
 
 
 def _may(credential: Credential) -> str:
     """Return the scopes and the limits of the data, for people."""
     access = credential.access
     limits = [] if access.reports is None else [f"only reports {' '.join(access.reports)}"]
+    limits += [] if access.shares is None else [f"only shares {' '.join(access.shares)}"]
     limits += [] if access.personal else ["no personal columns"]
+    limits += [] if credential.expires_at is None else [f"until {credential.expires_at:%Y-%m-%d}"]
     return ", ".join([*sorted(credential.scopes), *limits])
 
 
@@ -235,6 +275,8 @@ def _result(new: NewCredential) -> dict[str, Any]:
     shared |= _access(credential.access)
     if credential.kind is CredentialKind.OAUTH:
         return shared | {"client_id": credential.id, "client_secret": new.secret}
+    if credential.kind is CredentialKind.SHARE:
+        return shared
     if credential.kind is CredentialKind.BASIC:
         return shared | {"user": credential.user, "password": new.secret}
     owner = {"user": credential.user} if credential.user else {}

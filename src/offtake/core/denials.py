@@ -22,6 +22,8 @@ from offtake.errors import (
     LinkRefused,
     NotAuthenticated,
     NotPermitted,
+    SharedTableNotFound,
+    SharedVersionNotFound,
     Throttled,
 )
 from offtake.model.audit import AuditEntry
@@ -35,6 +37,8 @@ OPERATIONS: dict[type[ExportError], str | None] = {
     ImpersonationRefused: None,  # has an entry of its own
     AccountNotVerified: "access.refuse",
     JobNotFound: "job.not_found",
+    SharedTableNotFound: "share.not_found",
+    SharedVersionNotFound: None,  # of a table that the caller may read
     LinkRefused: "link.refuse",
     LinkExpired: None,  # an old link is no attempt at anything
 }

@@ -42,6 +42,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 LEASED = frozenset({Status.RUNNING, Status.UPLOADING})
 OPEN = frozenset({Status.QUEUED, *LEASED})  # these count towards the quota
 ENDED = frozenset(Status) - OPEN
+SHARED_TABLE = "shared-table"  # holder of the newest version of a shared table (``Job.held_by``)
 
 
 def sources(target: Status) -> frozenset[Status]:
@@ -106,7 +107,8 @@ class Job:
     estimated_duration: timedelta = timedelta(0)  # whole seconds; it delays the job in the queue
     estimated_rows: int | None = None  # None: there is nothing to estimate them from
     held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
-    held_by: str | None = None  # id of the client's credential that holds it; None: the operator, if it is held
+    # Id of the client's credential that holds it, or ``SHARED_TABLE``; None: the operator, if it is held.
+    held_by: str | None = None
     pin: Pin | None = None  # None: no attempt has begun to read
     notices: tuple[Notice, ...] = ()  # about the data that the attempts read, recorded with the pin
     progress: Progress | None = None  # of the latest attempt; None: it has not recorded any

@@ -35,6 +35,7 @@ class CredentialKind(StrEnum):
     BASIC = "basic"  # user name and password, HTTP Basic
     OAUTH = "oauth"  # client id and secret at a token endpoint
     TOKEN = "token"  # noqa: S105 - a kind, not a secret: one long-lived bearer token
+    SHARE = "share"  # a long-lived bearer token of a recipient of Delta Sharing
 
 
 def user_name_fault(name: str, kind: CredentialKind) -> str | None:
@@ -89,11 +90,12 @@ class DataAccess:
     """Which data a credential may export, beyond its scopes.
 
     ``reports`` are names, or patterns with ``*`` and ``?``; None: all reports. Without ``personal``, the credential
-    receives no column that a report marks as personal.
+    receives no column that a report marks as personal. ``shares`` are names of shares; None: all shares.
     """
 
     reports: tuple[str, ...] | None = None
     personal: bool = True
+    shares: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         faulty = [pattern for pattern in self.reports or () if not REPORT_PATTERN.fullmatch(pattern)]
@@ -103,6 +105,10 @@ class DataAccess:
     def allows(self, report: str) -> bool:
         """Whether the report is among those of the credential."""
         return self.reports is None or any(fnmatchcase(report, pattern) for pattern in self.reports)
+
+    def allows_share(self, share: str) -> bool:
+        """Whether the share is among those of the credential."""
+        return self.shares is None or share in self.shares
 
 
 ALL_DATA = DataAccess()
@@ -133,6 +139,7 @@ class Credential:
     scopes: frozenset[Scope]
     access: DataAccess = ALL_DATA
     created_at: datetime
+    expires_at: datetime | None = None  # from then on no secret of it is valid; None: it does not expire
 
     def __post_init__(self) -> None:
         if self.user is not None and (fault := user_name_fault(self.user, self.kind)):
@@ -145,6 +152,8 @@ class Credential:
 
     def secrets(self, now: datetime) -> list[StoredSecret]:
         """Return the secrets that are valid now, the present one first."""
+        if self.expires_at is not None and self.expires_at <= now:
+            return []
         valid = [StoredSecret(hash=self.secret_hash, generation=self.generation)]
         if self.previous_hash is not None and self.previous_until is not None and self.previous_until > now:
             valid.append(StoredSecret(hash=self.previous_hash, generation=self.generation - 1))

@@ -30,7 +30,7 @@ from offtake.store.schema import NUL, assertion, audit, credential, credential_k
 IS_ACTIVE = (credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
 PRINCIPAL_COLUMNS = (
     *(token.c.tenant, token.c.credential, token.c.scopes),
-    *(credential.c.name, credential.c.generation, credential.c.reports, credential.c.personal),
+    *(credential.c.name, credential.c.generation, credential.c.reports, credential.c.personal, credential.c.shares),
 )
 TOKENS = token.join(credential, credential.c.id == token.c.credential)
 IS_PRINCIPAL = (
@@ -110,7 +110,9 @@ def add_credential(connection: Connection, new: Credential) -> bool:
         scopes=_to_text(new.scopes),
         reports=None if new.access.reports is None else " ".join(new.access.reports),
         personal=new.access.personal,
+        shares=None if new.access.shares is None else " ".join(new.access.shares),
         created_at=new.created_at,
+        expires_at=new.expires_at,
     )
     try:
         connection.execute(statement)
@@ -318,13 +320,15 @@ def credential_from_row(row: Any) -> Credential:
         scopes=_from_text(row.scopes),
         access=_access(row),
         created_at=row.created_at,
+        expires_at=row.expires_at,
     )
 
 
 def _access(row: Any) -> DataAccess:
-    if row.reports is None and row.personal:
+    if row.reports is None and row.personal and row.shares is None:
         return ALL_DATA  # most credentials: this runs for every request
-    return DataAccess(reports=None if row.reports is None else tuple(row.reports.split()), personal=row.personal)
+    reports, shares = (None if text is None else tuple(text.split()) for text in (row.reports, row.shares))
+    return DataAccess(reports=reports, personal=row.personal, shares=shares)
 
 
 def _to_text(scopes: frozenset[Scope]) -> str:

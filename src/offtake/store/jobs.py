@@ -188,9 +188,11 @@ def hold(connection: Connection, job_id: str, *, now: datetime, by: str | None =
     return None if row is None else job_from_row(row)
 
 
-def release(connection: Connection, job_id: str) -> Job | None:
-    """Release a hold. Return None if the job is not held."""
+def release(connection: Connection, job_id: str, *, of: str | None = None) -> Job | None:
+    """Release a hold; with ``of``, only one of that holder. Return None if the job is not so held."""
     statement = update(job).where(job.c.id == job_id, job.c.held_at.is_not(None)).values(held_at=None, held_by=None)
+    if of is not None:
+        statement = statement.where(job.c.held_by == of)
     row = connection.execute(statement.returning(job)).one_or_none()
     return None if row is None else job_from_row(row)
 

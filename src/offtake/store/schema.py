@@ -26,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
@@ -150,6 +151,8 @@ credential = Table(
     Column("personal", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    Column("shares", Text, nullable=True),
+    Column("expires_at", Instant, nullable=True),
     CheckConstraint("(previous_hash IS NULL) = (previous_until IS NULL)", name="previous_whole"),
 )
 _ACTIVE_USER = text("kind = 'basic' AND NOT revoked")
@@ -457,6 +460,35 @@ source_file = Table(
     CheckConstraint(f"state IN ({_listed(FileState)})", name="state"),
     CheckConstraint("state <> 'loading' OR load IS NOT NULL", name="loading"),
 )
+# Shared tables, and the exports that were ordered for them; those with a number are versions
+# (``store/shared_tables.py``).
+shared_table = Table(
+    "shared_table",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False),
+    Column("share", String(63), nullable=False),
+    Column("schema", String(63), nullable=False),
+    Column("table_name", String(63), nullable=False),
+    Column("report", String(64), nullable=False),
+    Column("body", _JSON, nullable=False),
+    Column("personal", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("versions", Integer, nullable=False),
+    UniqueConstraint("tenant", "share", "schema", "table_name"),
+)
+shared_export = Table(
+    "shared_export",
+    metadata,
+    Column("job", String(36), ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("shared_table", String(36), ForeignKey("shared_table.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("number", Integer, nullable=True),
+    Column("published_at", Instant, nullable=True),
+    UniqueConstraint("shared_table", "number"),
+    CheckConstraint("(number IS NULL) = (published_at IS NULL)", name="numbered"),
+)
+Index("ix_shared_export_shared_table_created_at", shared_export.c.shared_table, shared_export.c.created_at)
 _DECLARES = load.c.complete_until.is_not(None)
 Index(
     "ix_load_complete_until",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, null, select, update
 
-from offtake.model.job import OPEN, Status
+from offtake.model.job import OPEN, SHARED_TABLE, Status
 from offtake.store.schema import audit, credential, job, load, metadata, outbox, tenant, token
 
 _KEPT = frozenset({audit, outbox})
@@ -20,8 +20,9 @@ def open_jobs(connection: Connection, name: str) -> Sequence[str]:
 
 
 def held_jobs(connection: Connection, name: str) -> Sequence[str]:
-    """Return the ids of the tenant's jobs on hold."""
-    statement = select(job.c.id).where(job.c.tenant == name, job.c.held_at.is_not(None))
+    """Return the ids of the tenant's jobs on hold, without those that only a shared table holds."""
+    is_held = and_(job.c.held_at.is_not(None), func.coalesce(job.c.held_by, "") != SHARED_TABLE)
+    statement = select(job.c.id).where(job.c.tenant == name, is_held)
     return connection.execute(statement.order_by(job.c.id)).scalars().all()
 
 

@@ -13,9 +13,9 @@ from offtake.catalogue.load import Catalogue
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.http.errors import ErrorSurface
-from offtake.wire.dialect_settings import DialectSettings
+from offtake.wire.dialect_settings import DialectOptions
 
-Options = TypeVar("Options", bound=DialectSettings)
+Options = TypeVar("Options", bound=DialectOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

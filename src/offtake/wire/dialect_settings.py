@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import Annotated
 
@@ -41,14 +42,23 @@ def per_minute(requests: int) -> Rate:
     return Rate(requests=requests, period=timedelta(minutes=1))
 
 
-class DialectSettings(SettingsSection):
-    """Options of all dialects; each dialect has its own defaults and adds its own options."""
+class DialectOptions(SettingsSection, ABC):
+    """Options of one dialect."""
+
+    link_seconds: LinkSeconds = 300
+
+    @abstractmethod
+    def limits(self) -> DialectLimits:
+        """Return the limits of one tenant that the core enforces."""
+
+
+class DialectSettings(DialectOptions):
+    """Options of all dialects that create exports; each dialect has its own defaults and adds its own options."""
 
     open_jobs: OpenJobs = 10
     longest_days: LongestDays = 366
     rows: Rows = None
     retention_days: RetentionDays = 30.0
-    link_seconds: LinkSeconds = 300
     gzip: Gzip = True
 
     def limits(self) -> DialectLimits:

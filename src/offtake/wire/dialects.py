@@ -11,7 +11,8 @@ from offtake.wire.dialect import Dialect
 from offtake.wire.khoros.dialect import KHOROS
 from offtake.wire.loop.dialect import LOOP
 from offtake.wire.native.dialect import NATIVE
+from offtake.wire.sharing.dialect import SHARING
 from offtake.wire.talkdesk.dialect import TALKDESK
 
 # Any: each dialect is used with its own settings only.
-DIALECTS: tuple[Dialect[Any], ...] = (TALKDESK, KHOROS, LOOP, NATIVE)
+DIALECTS: tuple[Dialect[Any], ...] = (TALKDESK, KHOROS, LOOP, NATIVE, SHARING)

@@ -17,6 +17,7 @@ from offtake.errors import (
     OfftakeError,
     QuotaExceeded,
     RateExceeded,
+    SharedTableNotFound,
     Throttled,
     Waitable,
 )
@@ -32,6 +33,7 @@ STATUSES: dict[type[OfftakeError], int] = {
     LinkRefused: 403,
     JobNotFound: 404,
     ArtifactNotFound: 404,
+    SharedTableNotFound: 404,
     ArtifactGone: 404,
     JobStateConflict: 409,
     IdempotencyConflict: 409,

@@ -1,4 +1,4 @@
-"""The names of the dialects, and how each of them presents reports by its settings."""
+"""The names of the dialects, and how each that creates exports presents reports by its settings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from offtake.wire.loop.presentation import presentation as loop
 from offtake.wire.loop.tables import NAME as LOOP
 from offtake.wire.native.presentation import presentation as native
 from offtake.wire.native.tables import NAME as NATIVE
+from offtake.wire.sharing.tables import NAME as SHARING
 from offtake.wire.talkdesk.presentation import presentation as talkdesk
 from offtake.wire.talkdesk.tables import NAME as TALKDESK
 
@@ -22,3 +23,4 @@ PRESENTATIONS: Mapping[str, Callable[[Any], Presentation]] = {
     LOOP: loop,
     NATIVE: native,
 }
+DIALECT_NAMES = (*PRESENTATIONS, SHARING)  # Delta Sharing creates no exports

@@ -14,6 +14,8 @@ from offtake.errors import (
     NotAuthenticated,
     OfftakeError,
     RateExceeded,
+    SharedTableNotFound,
+    SharedVersionNotFound,
     UnknownReport,
     Waitable,
 )
@@ -25,7 +27,8 @@ from offtake.wire.khoros.errors import ERRORS as KHOROS_ERRORS
 from offtake.wire.loop.errors import CODES as LOOP_CODES
 from offtake.wire.loop.errors import ERRORS as LOOP_ERRORS
 from offtake.wire.native.errors import ERRORS as NATIVE_ERRORS
-from offtake.wire.presentations import PRESENTATIONS
+from offtake.wire.presentations import DIALECT_NAMES
+from offtake.wire.sharing.errors import CODES as SHARING_CODES
 from offtake.wire.talkdesk.errors import CODES as TALKDESK_CODES
 from offtake.wire.talkdesk.errors import OAUTH_WORDS
 
@@ -34,9 +37,10 @@ PATHS = {
     "khoros": "/api/public/teams",
     "loop": "/api/v1/report/export",
     "native": "/v1/exports",
+    "sharing": "/delta-sharing/shares",
 }
-# Only a token endpoint raises it; Talkdesk's has its own codes.
-TOKEN_ENDPOINTS_ONLY = {InvalidGrant}
+# Only a token endpoint raises the first one, whose codes are Talkdesk's own, and only Delta Sharing the others.
+NOT_RAISED_BY_ALL = {InvalidGrant, SharedTableNotFound, SharedVersionNotFound}
 
 
 def below(error: type[ExportError]) -> Iterator[type[ExportError]]:
@@ -57,7 +61,7 @@ def made(error: type[OfftakeError]) -> OfftakeError:
 
 def test_the_dialects_are_those_of_this_test() -> None:
     assert {dialect.name for dialect in DIALECTS} == PATHS.keys()
-    assert [dialect.name for dialect in DIALECTS] == list(PRESENTATIONS)
+    assert [dialect.name for dialect in DIALECTS] == list(DIALECT_NAMES)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -70,8 +74,8 @@ def test_every_error_has_a_status_in_every_dialect(dialect: Dialect[Any], error:
     assert ("www-authenticate" in answer.headers) == (error is NotAuthenticated)
 
 
-@pytest.mark.parametrize("error", [each for each in ERRORS if each not in TOKEN_ENDPOINTS_ONLY])
-@pytest.mark.parametrize("codes", [TALKDESK_CODES, LOOP_CODES], ids=["talkdesk", "loop"])
+@pytest.mark.parametrize("error", [each for each in ERRORS if each not in NOT_RAISED_BY_ALL])
+@pytest.mark.parametrize("codes", [TALKDESK_CODES, LOOP_CODES, SHARING_CODES], ids=["talkdesk", "loop", "sharing"])
 def test_every_error_has_a_code(codes: dict[type[OfftakeError], str], error: type[ExportError]) -> None:
     assert nearest_of(codes, error) != codes[OfftakeError]
 

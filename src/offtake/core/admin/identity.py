@@ -34,10 +34,11 @@ MAX_NAME_LENGTH = 64  # characters of a credential's name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What a new credential may do, and with which data."""
+    """What a new credential may do, with which data, and for how long."""
 
     scopes: frozenset[Scope] = DEFAULT_SCOPES
     access: DataAccess = ALL_DATA
+    life: timedelta | None = None  # None: until it is revoked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def add_credential(
     """
     get_tenant(tenant, on)
     secret = on.new_secret()
-    credential_id = on.new_id().replace("-", "")
+    credential_id, now = on.new_id().replace("-", ""), on.clock()
     by_default = user if kind is CredentialKind.BASIC and user is not None else credential_id[:8]
     credential = Credential(
         id=credential_id,
@@ -110,7 +111,8 @@ def add_credential(
         secret_hash="",
         scopes=permissions.scopes,
         access=permissions.access,
-        created_at=on.clock(),
+        created_at=now,
+        expires_at=None if permissions.life is None else now + permissions.life,
     )
     credential = replace(credential, secret_hash=hash_secret(secret, kind, on, login=credential.login))
     with on.database.write() as connection:
@@ -130,6 +132,12 @@ def list_credentials(tenant: str, on: Services) -> list[tuple[Credential, list[s
     with on.database.write() as connection:  # several statements that must see one state
         credentials = identity.credentials_of(connection, tenant)
         return [(credential, list(identity.key_names(connection, credential.id))) for credential in credentials]
+
+
+def get_credential(credential_id: str, on: Services) -> Credential:
+    """Return an active credential. Raises UnknownName."""
+    with on.database.read() as connection:
+        return _active_credential(connection, credential_id)
 
 
 def revoke_credential(credential_id: str, on: Services) -> Credential:

@@ -9,6 +9,7 @@ from pathlib import Path
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.counters import published as published_counters
 from offtake.core.exports import budget
+from offtake.core.exports.shared_versions import add_version
 from offtake.core.services import Services
 from offtake.errors import AttemptInterrupted, TenantBudgetExhausted
 from offtake.model.job import Lease
@@ -61,4 +62,5 @@ def _record(lease: Lease, manifest: Manifest, retention: timedelta, on: Services
         if published:
             manifests.add(connection, lease.job.id, manifest)
             counters.add(connection, published_counters(lease, artifact, now=now))
+            add_version(connection, lease.job.id, now=now, retention=retention)
     return published

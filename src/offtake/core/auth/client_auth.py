@@ -27,6 +27,11 @@ ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=30)  # tolerated difference between clocks
 _MAX_LIFETIME = timedelta(hours=1)  # of an assertion; clients usually choose five minutes
 _NO_SECRET = StoredSecret(hash="", generation=0)  # of an unknown token; no digest is empty
+_LONG_LIVED = frozenset({CredentialKind.TOKEN, CredentialKind.SHARE})
+_INVALID_TOKEN = {
+    CredentialKind.TOKEN: "The token is missing, unknown or was revoked.",
+    CredentialKind.SHARE: "The token is missing, unknown, expired or was revoked.",
+}
 _INVALID_ASSERTION = "The client assertion is not valid."
 
 
@@ -75,7 +80,7 @@ def hash_secret(secret: str, kind: CredentialKind, on: Services, *, login: str) 
 
     The salt of a slow hash depends on the login only, so one hash is compared with those of both secrets of a rotation.
     """
-    return _digest(secret) if kind is CredentialKind.TOKEN else on.logins.hash(login, secret)
+    return _digest(secret) if kind in _LONG_LIVED else on.logins.hash(login, secret)
 
 
 def authenticate_client(presented: ClientAuthentication, on: Services, *, address: str | None) -> AuthenticatedClient:
@@ -88,15 +93,15 @@ def authenticate_client(presented: ClientAuthentication, on: Services, *, addres
     return _authenticate_by_assertion(presented, on)
 
 
-def authenticate_bearer(token: str, on: Services) -> Principal:
-    """Return the principal of a long-lived token: the credential's id, a dot and the secret.
+def authenticate_bearer(token: str, on: Services, *, kind: CredentialKind = CredentialKind.TOKEN) -> Principal:
+    """Return the principal of a long-lived token of that kind: the credential's id, a dot and the secret.
 
-    Raises NotAuthenticated with the same message for an unknown and a revoked token.
+    Raises NotAuthenticated with the same message for an unknown, a revoked and an expired token.
     """
     credential_id, _, secret = token.partition(".")
     with on.database.read() as connection:
         credential = identity.get_credential(connection, credential_id)
-    return _principal(credential, secret, on)
+    return _principal(credential, kind, secret, on)
 
 
 def authenticate_poll(token: str, job_id: str, on: Services) -> tuple[Principal, PolledJob | None]:
@@ -104,17 +109,17 @@ def authenticate_poll(token: str, job_id: str, on: Services) -> tuple[Principal,
     credential_id, _, secret = token.partition(".")
     with on.database.read() as connection:
         credential, polled = polls.by_credential(connection, credential_id, job_id)
-    return _principal(credential, secret, on), polled
+    return _principal(credential, CredentialKind.TOKEN, secret, on), polled
 
 
-def _principal(credential: Credential | None, secret: str, on: Services) -> Principal:
+def _principal(credential: Credential | None, kind: CredentialKind, secret: str, on: Services) -> Principal:
     """Return the principal of a credential whose secret was presented. Raises NotAuthenticated."""
-    is_token = credential is not None and credential.kind is CredentialKind.TOKEN
-    stored = credential.secrets(on.clock()) if credential is not None and is_token else [_NO_SECRET]
+    is_token = credential is not None and credential.kind is kind
+    stored = (credential.secrets(on.clock()) if credential is not None and is_token else []) or [_NO_SECRET]
     digest = _digest(secret).encode()
     valid = [each for each in stored if hmac.compare_digest(each.hash.encode(), digest)]
     if credential is None or not valid:
-        raise refused("The token is missing, unknown or was revoked.", credential if is_token else None)
+        raise refused(_INVALID_TOKEN[kind], credential if is_token else None)
     return Principal(
         tenant=credential.tenant,
         credential=credential.id,

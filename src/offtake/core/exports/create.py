@@ -44,7 +44,7 @@ def create_export(
     """
     now = on.clock()
     request = accept(request, by, on, now=now)
-    job = _new_job(request, by, on, reference=reference, now=now)
+    job = new_job(request, by, on, reference=reference, now=now)
     scoped_key = idempotency_key(key, request, by) if key else None
     digest = request_digest(request) if key else ""
     versions = present_versions(request, by, on) if reuse_within else None
@@ -58,7 +58,7 @@ def create_export(
         if reuse_within and versions is not None:
             reused = find_reusable(connection, request, by, on, within=reuse_within, lake_versions=versions)
         _record(connection, reused or job, by, outcome="reused" if reused else "allowed", now=now)
-        created = reused or _add(connection, job, by, on)
+        created = reused or add_job(connection, job, by, on)
         if scoped_key:
             idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=created.id), now=now)
     return created
@@ -69,7 +69,7 @@ def _record(connection: Connection, job: Job, by: Caller, *, outcome: str, now: 
     audit.record(connection, replace(entry, outcome=outcome), now=now)
 
 
-def _add(connection: Connection, job: Job, by: Caller, on: Services) -> Job:
+def add_job(connection: Connection, job: Job, by: Caller, on: Services) -> Job:
     """Queue the job and return it as it is stored. Raises QuotaExceeded, BudgetExceeded."""
     dialect = job.request.dialect
     limits = on.limits[dialect].of(job.tenant)
@@ -90,8 +90,8 @@ def quota_exceeded(limit: int) -> QuotaExceeded:
     return QuotaExceeded(message, retry_after=budget.QUOTA_RETRY_SECONDS)
 
 
-def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:
-    """Return the job of an accepted request."""
+def new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:
+    """Return the job of an accepted request, which ``add_job`` queues."""
     expected = estimate_duration(request, by.principal.tenant, on)
     return Job(
         id=on.new_id(),

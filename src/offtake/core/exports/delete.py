@@ -8,11 +8,15 @@ from offtake.core.exports.files import remove_files
 from offtake.core.exports.read import JobRef, own_job
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, AttemptError, JobOnHold, JobStateConflict, Unavailable
-from offtake.model.job import OPEN, Status
+from offtake.model.job import OPEN, SHARED_TABLE, Status
 from offtake.model.tenant import Scope
 from offtake.store import audit, jobs
 
 _STORAGE_RETRY_SECONDS = 30  # an artifact store that refuses a deletion may need the operator
+_REMEDIES = {  # by holder
+    None: "the operator can release it",
+    SHARED_TABLE: "it is the newest version of a shared table, which the operator can refresh or remove",
+}
 
 
 def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
@@ -40,7 +44,7 @@ def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
             held = own_job(connection, ref, by)
             if held.held_at is None:
                 raise ArtifactGone("The file was deleted or has expired.")
-            remedy = "the operator can release it" if held.held_by is None else "release it first"
+            remedy = _REMEDIES.get(held.held_by, "release it first")
             raise JobOnHold(f"The {{noun}} is on hold, so its file cannot be deleted; {remedy}.")
     try:
         remove_files(job, on)

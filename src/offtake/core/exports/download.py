@@ -45,6 +45,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """How long links may live: not longer than the files."""
+
+    life: timedelta
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
     """A file that may be sent to the client."""
 
@@ -62,8 +70,13 @@ def mint(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> Link:
     Raises ArtifactNotFound unless the caller may see the job and it has a published artifact with that file,
     NotPermitted if the file has columns that the credential may not receive.
     """
-    job, now = _grant(ref, by, on, file)
-    expires = int((now + _life(job, ref, on, now)).timestamp())
+    job = _find(ref, by, on, file)
+    return link(job, file, by, on, until=grant(job, by, on, dialect=ref.dialect).until)
+
+
+def link(job: Job, file: int, by: Caller, on: Services, *, until: datetime) -> Link:
+    """Create a link to one file of a job to which the caller was granted access (``grant``)."""
+    expires = int(until.timestamp())
     key = on.signing_keys().current
     tag = _tag(by.principal.credential, by.principal.generation, key)
     return Link(
@@ -82,40 +95,55 @@ def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> st
     The store does not know the caller's credential, so such a URL works until it expires. Raises ArtifactNotFound,
     Unavailable if the store does not respond.
     """
-    presign = on.artifacts.presign
-    if presign is None:
+    if on.artifacts.presign is None:
         return None
-    job, now = _grant(ref, by, on, file)
+    job = _find(ref, by, on, file)
     with on.database.read() as connection:
         found = manifests.file(connection, job, file)
     if found is None:
         raise ArtifactNotFound("There is no such file.")
+    return presigned_link(found, on, life=grant(job, by, on, dialect=ref.dialect).life)
+
+
+def presigned_link(file: ArtifactFile, on: Services, *, life: timedelta) -> str | None:
+    """Create a presigned URL of a file to which the caller was granted access; None if the store has no such URLs.
+
+    Raises Unavailable if the store does not respond.
+    """
+    if on.artifacts.presign is None:
+        return None
     try:
-        return presign(found.key, _life(job, ref, on, now))
+        return on.artifacts.presign(file.key, life)
     except StorageUnavailable as error:
         raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
 
 
-def _grant(ref: JobRef, by: Caller, on: Services, file: int) -> tuple[Job, datetime]:
-    """Return a job with that file and the present time, and record in the audit log that the caller gets a link."""
+def _find(ref: JobRef, by: Caller, on: Services, file: int) -> Job:
+    """Return a job with that file. Raises ArtifactNotFound."""
     try:
         job = find_export(ref, by, on)
     except JobNotFound as error:
         raise ArtifactNotFound("There is no such file.") from error
     if job.expires_at is None or job.artifact is None or not 0 <= file < job.artifact.files:
         raise ArtifactNotFound("There is no such file.")
+    return job
+
+
+def grant(job: Job, by: Caller, on: Services, *, dialect: str) -> Grant:
+    """Record in the audit log that the caller gets links to the job's files, and return how long these may live.
+
+    ``dialect`` is the one that the caller speaks. Raises NotPermitted if the files have columns that the credential may
+    not receive.
+    """
     require_access(job.request, by, on)
-    entry = audit_entry("artifact.link", by, dialect=ref.dialect, job=job.id)
+    entry = audit_entry("artifact.link", by, dialect=dialect, job=job.id)
     with on.database.write() as connection:
         now = on.now(connection)
         audit.record(connection, entry, now=now)
-    return job, now
-
-
-def _life(job: Job, ref: JobRef, on: Services, now: datetime) -> timedelta:
-    """Return how long a link to the job's files may live: not longer than the files."""
-    life = on.limits[ref.dialect].of(job.tenant).link_life
-    return life if job.expires_at is None else min(life, job.expires_at - now)
+    life = on.limits[dialect].of(job.tenant).link_life
+    if job.expires_at is not None:
+        life = min(life, job.expires_at - now)
+    return Grant(life=life, until=now + life)
 
 
 def open_link(

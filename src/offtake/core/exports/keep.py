@@ -12,7 +12,7 @@ from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.exports.read import JobRef, own_job
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, JobOnHold, JobStateConflict
-from offtake.model.job import Job
+from offtake.model.job import SHARED_TABLE, Job
 from offtake.model.tenant import Scope
 from offtake.store import audit, jobs
 
@@ -63,6 +63,8 @@ def release_export(ref: JobRef, by: Caller, on: Services) -> Job:
             return job
         if job.held_by is None:
             raise JobOnHold("The operator holds the export, so only the operator can release it.")
+        if job.held_by == SHARED_TABLE:
+            raise JobOnHold("The export is the newest version of a shared table, which holds it.")
         return jobs.release(connection, job.id)
 
     return _keep(ref, by, on, "job.release", release)

@@ -21,9 +21,10 @@ from offtake.wire.native.encode import encode_notices, encode_polled
 from offtake.wire.native.requests import Decoding, decode_export, decode_preview
 from offtake.wire.native.responses import CREATED_HEADERS, answered, problems
 from offtake.wire.native.route import NativeRoute, Writer, checked_by, counted_as
+from offtake.wire.native.saved_requests import decoding
 from offtake.wire.native.schema import ExportBody, PreviewBody, parse_duration
 from offtake.wire.native.settings import CREATE, PREVIEW
-from offtake.wire.native.tables import API, NAME
+from offtake.wire.native.tables import API
 from offtake.wire.native.waiting import MOST_SECONDS, preferred_wait, until_ended
 
 routes = APIRouter(
@@ -49,17 +50,9 @@ Prefer = Annotated[
 
 
 def _decoding(call: NativeCall) -> Decoding:
-    """Return what decoding a request needs besides its body."""
+    """Return what decoding a request of the caller needs besides its body."""
     tenant = identity.get_tenant(call.by.principal.tenant, call.on)
-    limits = call.on.limits[NAME].of(tenant.name)
-    return Decoding(
-        catalogue=call.on.catalogue,
-        principal=call.by.principal,
-        now=call.on.clock(),
-        row_limit=limits.rows,
-        account_zone=tenant.zone,
-        longest=limits.longest_timespan,
-    )
+    return decoding(call.by.principal, call.on, account_zone=tenant.zone)
 
 
 def _check_export(body: ExportBody, call: NativeCall) -> None:

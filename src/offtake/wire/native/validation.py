@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from offtake.wire.native.errors import Fault
 from offtake.wire.native.schema import FORMS
@@ -22,10 +22,20 @@ _Location = tuple[str | int, ...]
 def faults_of(error: RequestValidationError, body_field: Any) -> list[Fault]:
     """Return the faults of a request; ``body_field`` is FastAPI's description of the body, or None."""
     model = None if body_field is None else body_field.field_info.annotation
+    return _faults(error.errors(), error.body, model)
+
+
+def faults_of_body(error: ValidationError, body: object, model: type[BaseModel]) -> list[Fault]:
+    """Return the faults of a body that is none of the model."""
+    details = [{**detail, "loc": ("body", *detail["loc"])} for detail in error.errors(include_url=False)]
+    return _faults(details, body, model)
+
+
+def _faults(details: Iterable[Mapping[str, Any]], body: object, model: Any) -> list[Fault]:
     found: dict[tuple[str, _Location], Fault] = {}
-    for detail in error.errors():
+    for detail in details:
         origin, *location = detail["loc"]
-        keys = tuple(existing_keys(location, error.body, detail["type"])) if origin == "body" else tuple(location)
+        keys = tuple(existing_keys(location, body, detail["type"])) if origin == "body" else tuple(location)
         if (origin, keys) not in found or detail["type"] == _TOO_LONG:  # not that a list is none of the other types
             found[origin, keys] = _fault(detail, origin, keys, model)
     return list(found.values())

@@ -15,7 +15,7 @@ from offtake.lake.snapshot import month_of
 from offtake.lake.tables import tables
 from offtake.model.audit import AuditEntry
 from offtake.model.data_subject import DataSubject
-from offtake.model.job import Failure, Job, JobFilter, Status
+from offtake.model.job import SHARED_TABLE, Failure, Job, JobFilter, Status
 from offtake.model.manifest import Manifest
 from offtake.model.report import Prune, TableUse
 from offtake.store import audit, job_queries, jobs, manifests
@@ -54,8 +54,12 @@ def affected_artifacts(
 
 
 def delete_artifact(job: Job, operator: str, on: Services) -> bool:
-    """Delete the files of a published job, which says why. Return False if it is held or was removed meanwhile."""
+    """Delete the files of a published job, which says why. Return False if it is held or was removed meanwhile.
+
+    A shared table does not keep its newest version from it.
+    """
     with on.database.write() as connection:
+        jobs.release(connection, job.id, of=SHARED_TABLE)
         if not jobs.end_retention(connection, job.id, now=on.now(connection)):
             return False
     remove_files(job, on)

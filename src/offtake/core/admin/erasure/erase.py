@@ -28,6 +28,7 @@ from offtake.lake.staging import staging
 from offtake.lake.tables import tables
 from offtake.model.audit import AuditEntry
 from offtake.model.data_subject import PERSON_IDS, DataSubject, parse_subject, subject_from_json
+from offtake.model.job import SHARED_TABLE
 from offtake.store import audit, deleted_bytes, erasures, subject_records
 from offtake.store.erasures import StoredErasure
 
@@ -123,7 +124,7 @@ class _Run:
         self.receipt.values = self.subject.counts()
         self.progress("artifacts")
         affected = list(affected_artifacts(self.tenant, self.subject, self.receipt.tables, self.on))
-        held = [each.job.id for each in affected if each.job.held_at is not None]
+        held = [each.job.id for each in affected if each.job.held_at and each.job.held_by != SHARED_TABLE]
         if held:
             raise JobStateConflict(
                 f"{len(held)} exports that may hold the person are on hold, such as {held[0]}; release them first "

@@ -1,0 +1,1 @@
+"""Shared tables, which recipients read by Delta Sharing and the operator manages."""
