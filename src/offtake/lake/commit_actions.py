@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -14,7 +13,6 @@ from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
 
 TOMBSTONES = "_tombstones"  # folder within the table's folder; vacuum keeps names that begin with "_"
-_LAST = datetime(9999, 12, 31, tzinfo=UTC)  # later values cannot be rounded up
 
 
 def new_name(tenant: str, file: NewFile, number: int, token: str) -> str:
@@ -49,7 +47,7 @@ def actions(
             partition_values=_partition(table, tenant, file.month),
             modification_time=now,
             data_change=changes_rows,
-            stats=json.dumps({"numRecords": file.rows, **_event_times(table, file)}),
+            stats=json.dumps({"numRecords": file.rows}),
         )
         for name, file in added.items()
     ]
@@ -58,24 +56,6 @@ def actions(
         for name, (size, month) in removed.items()
     ]
     return [*adds, *removals]
-
-
-def _event_times(table: Table, file: NewFile) -> dict[str, dict[str, str]]:
-    """Return the statistics of the event time, whose values have milliseconds: bounds, which may lie outside the rows.
-
-    Delta readers may skip a file by them.
-    """
-    if table.event_time is None or file.first is None or file.last is None or file.last > _LAST:
-        return {}
-    last = file.last + timedelta(microseconds=-file.last.microsecond % 1_000)
-    return {
-        "minValues": {table.event_time: _milliseconds(file.first)},
-        "maxValues": {table.event_time: _milliseconds(last)},
-    }
-
-
-def _milliseconds(instant: datetime) -> str:
-    return instant.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _partition(table: Table, tenant: str, month: str | None) -> dict[str, str | None]:

@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -69,8 +68,6 @@ class LakeFile:
     month: str | None
     rows: int
     written_at: datetime = _NOT_IN_LOG
-    first: datetime | None = None  # no row has an earlier event time; None: the log does not say it
-    last: datetime | None = None  # no row has a later one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +170,6 @@ class Lake:
             actions = delta.get_add_actions(flatten=True)
             names = ["partition.tenant", "path", "modification_time", "num_records", "size_bytes", "partition.month"]
             columns = [actions.column(name).to_pylist() for name in names[: 4 + len(table.partition_columns)]]
-            first, last = (_bounds(actions, f"{bound}.{table.event_time}") for bound in ("min", "max"))
         rows = [row for row in zip(*columns, strict=True) if row[0] == tenant]
         rows.sort(key=lambda row: (*row[5:], row[2], row[1]))
         return tuple(
@@ -183,8 +179,6 @@ class Lake:
                 month=row[5] if row[5:] else None,
                 rows=row[3] or 0,
                 written_at=datetime.fromtimestamp(row[2] / 1_000, UTC),
-                first=first.get(row[1]),
-                last=last.get(row[1]),
             )
             for row in rows
         )
@@ -269,14 +263,6 @@ class Lake:
     def _options(self) -> dict[str, str] | None:
         options = self.storage.options
         return None if options is None else dict(options)
-
-
-def _bounds(actions: Any, column: str) -> dict[str, datetime]:
-    """Return a column of the statistics by the names of the files; empty if the log has no such statistics."""
-    if column not in actions.schema.names:
-        return {}
-    names, values = (actions.column(name).to_pylist() for name in ("path", column))
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 @contextmanager

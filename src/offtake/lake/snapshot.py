@@ -129,24 +129,20 @@ def _is_needed(month: str | None, prune: Prune, start: datetime | None, end: dat
 
 
 def rows_between(files: Sequence[LakeFile], *, start: datetime, end: datetime, now: datetime) -> int:
-    """Estimate how many rows of these files are in a timespan, as if each file had its rows at equal distances.
+    """Estimate how many rows of these files are in a timespan: those of its months, of a month in part its share.
 
-    They are between the event times that the log has of the file. Without these, they are in the whole month, or in its
-    days until ``now``. Files of a table without months count whole.
+    The rows of the present month are in its days until ``now``. Files of a table without months count whole.
     """
-    return round(sum(file.rows * _share(file, start, end, now) for file in files))
+    return round(
+        sum(file.rows * (1.0 if file.month is None else _share(file.month, start, end, now)) for file in files)
+    )
 
 
-def _share(file: LakeFile, start: datetime, end: datetime, now: datetime) -> float:
-    """Return which share of a file's rows is in the timespan."""
-    if file.month is None:
-        return 1.0
-    if file.first is not None and file.last is not None:
-        begins, ends = file.first, file.last + _MICROSECOND
-    else:
-        begins = datetime(int(file.month[:4]), int(file.month[5:]), 1, tzinfo=UTC)
-        next_month = (begins + timedelta(days=31)).replace(day=1)
-        ends = now if begins < now < next_month else next_month
+def _share(month: str, start: datetime, end: datetime, now: datetime) -> float:
+    """Return which share of a month is in the timespan."""
+    begins = datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
+    next_month = (begins + timedelta(days=31)).replace(day=1)
+    ends = now if begins < now < next_month else next_month
     return max(timedelta(0), min(end, ends) - max(start, begins)) / (ends - begins)
 
 

@@ -6,9 +6,8 @@ ranges of a limited size, one after the other; the files of the ranges are then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,16 @@ _NARROW_SORT_BYTES = MEMORY_BYTES * 4  # of rows of which 2,048 are small; they 
 _NARROW_BYTES = 1024  # average of a row
 _FIXED_BYTES = 16  # of a value in memory, without its text
 _SIZE = "_bytes"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFile:
-    """A complete file in the staging folder, which holds rows of one month, or of a dimension (None).
-
-    A file of a month has the first and the last event time of its rows.
-    """
+    """A complete file in the staging folder, which holds rows of one month, or of a dimension (None)."""
 
     path: Path
     rows: int
     bytes: int
     month: str | None
-    first: datetime | None = None
-    last: datetime | None = None
 
 
 def sort_columns(table: Table) -> list[str]:
@@ -120,16 +113,7 @@ class FileWriter:
         target = quote_literal(self._staging.engine_path(name))
         (written,) = self._row(f"COPY ({rows}) TO {target} ({COPY_OPTIONS})")
         path = self._staging.path(name)
-        first, last = (None, None) if month is None else self._event_times(target)
-        return NewFile(path=path, rows=int(written), bytes=path.stat().st_size, month=month, first=first, last=last)
-
-    def _event_times(self, file: str) -> Iterator[datetime | None]:
-        """Return the first and the last event time of a file; None if it has none."""
-        if self._table.event_time is None:
-            return iter((None, None))
-        time = quote_identifier(self._table.event_time)
-        found = self._row(f"SELECT epoch_us(min({time})), epoch_us(max({time})) FROM read_parquet({file})")  # noqa: S608
-        return (None if each is None else _EPOCH + timedelta(microseconds=each) for each in found)
+        return NewFile(path=path, rows=int(written), bytes=path.stat().st_size, month=month)
 
     def _divide(self, sizes: str, limit: int) -> int:
         """Divide the rows into sort ranges of about ``limit`` bytes, and return their number."""

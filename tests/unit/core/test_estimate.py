@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,16 +15,9 @@ from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
 from offtake.core.exports.estimate import Estimate, estimate
 from offtake.core.exports.read import JobRef, get_export
-from offtake.core.loads import changes
-from offtake.core.loads.changes import Target
 from offtake.core.services import Services
 from offtake.errors import InvalidRequest, NotPermitted
 from offtake.home import Home
-from offtake.lake.delta import Lake
-from offtake.lake.ingest.options import LoadOptions
-from offtake.lake.snapshot import locate
-from offtake.lake.storage import FolderTableStorage
-from offtake.lake.tables import tables
 from offtake.model.artifact import Artifact
 from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.request import ExportRequest
@@ -33,7 +25,6 @@ from offtake.model.tenant import Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.settings import Settings
 from offtake.store import job_claims, jobs
-from tests.fixtures.care import call
 from tests.fixtures.exports import caller, with_limits
 from tests.fixtures.sample import PLAN, Sample
 from tests.fixtures.workers import run_next_attempt
@@ -119,24 +110,6 @@ def test_the_share_of_rows_that_a_filter_selects_is_learnt(on: Services) -> None
     ended(on, filtered, 30, size=3_000, seconds=2)
     assert estimate(filtered, caller(), on).rows == 30
     assert estimate(CALLS, caller(), on).rows == pytest.approx(PLAN.calls, rel=0.05)
-
-
-def test_rows_are_expected_where_the_lake_has_them(on: Services, tmp_path: Path) -> None:
-    """Not in the days of the month before its first row."""
-    here = replace(on, lake=Lake(FolderTableStorage(tmp_path / "lake")), clock=lambda: WHOLE.end)
-    file = tmp_path / "call.ndjson"
-    times = [f"2026-11-{day}T12:00:00.000001Z" for day in (26, 27, 28, 29, 30)]
-    file.write_text("".join(json.dumps(call(f"c{number}", time)) + "\n" for number, time in enumerate(times)))
-    target = Target(tenant="acme", table=tables()["call"], actor="tests")
-    changes.load(target, [file], LoadOptions(), lambda rows: None, here)
-    (listed,) = locate(here.lake, here.catalogue.reports["calls"].tables[:1], tenant="acme").files
-    bounds = [(each.first, each.last) for each in listed]
-    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
-    assert bounds == [(noon, noon + timedelta(days=4, milliseconds=1))]  # they hold all rows
-    for first, last, rows in ((1, 26, 0), (1, 30, 5), (26, 30, 5), (28, 30, 3)):
-        span = replace(WEEK, start=WEEK.start.replace(day=first), end=WEEK.end.replace(day=last, hour=13))
-        expected = estimate(replace(CALLS, timespan=span), caller(), here).rows
-        assert expected == pytest.approx(rows, abs=0.6), (first, last)
 
 
 def test_other_tenants_exports_and_rows_do_not_count(on: Services) -> None:
