@@ -74,6 +74,9 @@ class Dialect(ABC):
     name: ClassVar[str]
     credentials: ClassVar[Kinds]
     default_format: ClassVar[str]
+    creates_once: ClassVar[bool] = (
+        True  # a request that is sent again does not create another job (of Loop: at Offtake)
+    )
     longest_pause: ClassVar[float] = 10.0  # seconds between two readings of an open job
 
     def __init__(self, session: Session) -> None:

@@ -131,6 +131,8 @@ def _send_create(dialect: Dialect, request: JobRequest, key: str, sent: Request)
             error, is_certain = problem_of(response), response.status in _REFUSED
         yield from session.wait(patience, error)
         if not is_certain:
+            if not dialect.creates_once:
+                session.note(f"The request is sent again; {dialect.name} may have created a job before, which stays.")
             found = yield from dialect.find(request, key)
             if found is not None:
                 raise _AlreadyCreated(found)

@@ -22,6 +22,7 @@ class Khoros(Dialect):
     name = "khoros"
     credentials = (BasicUser,)
     default_format = "json"
+    creates_once = False
 
     def create_request(self, request: JobRequest, key: str) -> Request:
         """All parameters are in the query (Khoros contract 1.4); the end is part of the window (5.7)."""

@@ -1,7 +1,7 @@
 """What is known of a complete file that no manifest describes, kept with it.
 
 A record has the checksums of the file as it was downloaded, and what the file was compared with then. So ``verify`` can
-tell whether the file has changed since, and a block that has is downloaded again alone.
+tell whether the file has changed since, and a later download of it is compared block by block.
 """
 
 from __future__ import annotations
