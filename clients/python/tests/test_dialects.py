@@ -82,8 +82,12 @@ def test_talkdesk(server: Served, tmp_path: Path) -> None:
             assert [each.damaged for each in verify(path)] == [(0,)]
             (again,) = talkdesk.unfinished(tmp_path)
             assert (again.id, again.download(), path.read_bytes() == content) == (job.id, [path], True)
+            day: dict[str, Any] = {"start": "2020-01-01", "end": "2020-01-02"}
+            (empty,) = talkdesk.export("calls", **day, format="json_bulk").download(tmp_path / "empty")
+            assert (empty.read_bytes(), [each.fault for each in verify(empty)]) == (b"", [""])
             with pytest.raises(InvalidRequest, match="timespan"):
                 talkdesk.export("calls", start="2026-01-01", end="2026-04-01")
+            talkdesk.check()
             with pytest.raises(UnknownOption, match="Name it"):
                 list(talkdesk.exports())
     worker = server.running.workers()[0]
@@ -104,8 +108,8 @@ def test_khoros(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     posts = [{**post, "post_id": f"post {number}"} for number in range(200)]
     server.installation.load("post", posts, tenant=user.tenant)
 
-    def run(*arguments: object, code: int = 0) -> Any:
-        done = CliRunner().invoke(app, [*map(str, arguments), "--dialect", "khoros"])
+    def run(*arguments: object, code: int = 0, given: str = "") -> Any:
+        done = CliRunner().invoke(app, [*map(str, arguments), "--dialect", "khoros"], input=given)
         assert done.exit_code == code, done.output
         return done
 
@@ -113,6 +117,11 @@ def test_khoros(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with download_proxy(server.url) as proxy:
         monkeypatch.setenv("OFFTAKE_CLIENT_URL", proxy.url)
         assert "OFFTAKE_CLIENT_COMPANY_KEY" in run("jobs", code=3).stderr
+        login = ("login", proxy.url, "--user", user.name, "--profile", "khoros")
+        run(*login, given=user.password, code=2)
+        run(*login, "--company-key", user.company_key, given="wrong", code=4)
+        assert "--dialect khoros" in run(*login, "--company-key", user.company_key, given=user.password).stdout
+        assert json.loads(run("jobs", "--profile", "khoros", "--json").stdout) == {"exports": []}
         monkeypatch.setenv("OFFTAKE_CLIENT_USER", user.name)
         monkeypatch.setenv("OFFTAKE_CLIENT_PASSWORD", user.password)
         monkeypatch.setenv("OFFTAKE_CLIENT_COMPANY_KEY", user.company_key)
@@ -198,6 +207,7 @@ def test_loop_in_an_event_loop(server: Served, tmp_path: Path) -> None:
         (copy,) = found.download(tmp_path / "md5")
         assert copy.read_bytes() == path.read_bytes()
         assert [each.checked for each in verify(copy)] == ["md5"]
+        client.check()
         with pytest.raises(UnknownOption, match="no list"):
             list(islice(client.exports(), 1))
         with pytest.raises(ExportFailed, match="expired"):

@@ -60,9 +60,14 @@ _NEEDED = {
 
 
 def _credentials(
-    token: str | None, client: tuple[str, str] | None, token_url: str, basic: tuple[str, str, str] | None
+    token: str | None,
+    client: tuple[str, str] | None,
+    token_url: str,
+    basic: tuple[str, str, str] | None,
+    credential: Credential | None,
 ) -> list[Credential]:
-    found: list[Credential] = [] if token is None else [BearerToken(token)]
+    found: list[Credential] = [] if credential is None else [credential]
+    found += [] if token is None else [BearerToken(token)]
     found += [] if client is None else [OAuthClient(*client, token_url)]
     return found + ([] if basic is None else [BasicUser(*basic)])
 
@@ -139,8 +144,8 @@ class DialectClient:
     """A server that speaks a dialect, and a credential there. Use it as a context manager, or close it.
 
     ``basic`` (user, password and company key) is for Khoros, ``client`` (id and secret; ``token_url`` if the token
-    endpoint is on another host) for Talkdesk, ``token`` for Loop. What is omitted is taken from the environment or from
-    a profile, as for ``Offtake``, which describes the other arguments.
+    endpoint is on another host) for Talkdesk, ``token`` for Loop; or ``credential`` has it. What is omitted is taken
+    from the environment or from a profile, as for ``Offtake``, which describes the other arguments.
     """
 
     def __init__(
@@ -152,17 +157,21 @@ class DialectClient:
         client: tuple[str, str] | None = None,
         token_url: str = "",
         basic: tuple[str, str, str] | None = None,
+        credential: Credential | None = None,
         profile: str | None = None,
         http: httpx.Client | None = None,
         **options: Any,
     ) -> None:
-        self.operand = _dialect(dialect, url, _credentials(token, client, token_url, basic), profile, options)
+        self.operand = _dialect(
+            dialect, url, _credentials(token, client, token_url, basic, credential), profile, options
+        )
         self.driver = BlockingDriver(http)
 
     export = _open(jobs.export)
     find_export = _open(jobs.find_export)
     exports = _iterate_jobs(jobs.exports)
     unfinished = _iterate_jobs(jobs.unfinished)
+    check = _run(jobs.check)
 
     def close(self) -> None:
         """Close the connections."""
@@ -225,17 +234,21 @@ class AsyncDialectClient:
         client: tuple[str, str] | None = None,
         token_url: str = "",
         basic: tuple[str, str, str] | None = None,
+        credential: Credential | None = None,
         profile: str | None = None,
         http: httpx.AsyncClient | None = None,
         **options: Any,
     ) -> None:
-        self.operand = _dialect(dialect, url, _credentials(token, client, token_url, basic), profile, options)
+        self.operand = _dialect(
+            dialect, url, _credentials(token, client, token_url, basic, credential), profile, options
+        )
         self.driver = AsyncDriver(http)
 
     export = _await_job(jobs.export)
     find_export = _await_job(jobs.find_export)
     exports = _aiterate_jobs(jobs.exports)
     unfinished = _aiterate_jobs(jobs.unfinished)
+    check = _await(jobs.check)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -98,7 +98,7 @@ class Session:
         return response
 
     def _authorized(self, request: Request, send: Callable[[Request], Flow[Response]]) -> Flow[Response]:
-        authorization = yield from self._authorization()
+        authorization = yield from self.authorization()
         headers = {**request.headers, "authorization": authorization, "user-agent": f"offtake-client/{VERSION}"}
         sent = Request(request.method, request.url, headers, request.params, request.json, timeout=request.timeout)
         return (yield from send(sent))
@@ -130,7 +130,8 @@ class Session:
         where = f"{parts.scheme}://{parts.netloc}"
         return Unreachable(f"{where} cannot be reached: {fault}.", "Check the address and the network.")
 
-    def _authorization(self) -> Flow[str]:
+    def authorization(self) -> Flow[str]:
+        """Return the header Authorization; an OAuth client gets a token first. Raises NotAuthenticated."""
         if isinstance(self.credential, BearerToken):
             return f"Bearer {self.credential.token}"
         if isinstance(self.credential, BasicUser):

@@ -11,6 +11,7 @@ from offtake_client import DialectClient, DialectJob, DownloadProgress
 from offtake_client.cli.following import follow, left_running
 from offtake_client.cli.options import resume_command
 from offtake_client.cli.output import Output, size
+from offtake_client.credentials import Credential
 from offtake_client.dialect_client import DialectName
 from offtake_client.download.download_record import Checked
 from offtake_client.errors import UnknownOption
@@ -26,6 +27,12 @@ CHECKED: Mapping[Checked, str] = {
 def connect(dialect: DialectName, profile: str | None, output: Output) -> DialectClient:
     """Connect to the server of the profile or the environment. Raises ProfileError."""
     return DialectClient(dialect, profile=profile, note=output.note)
+
+
+def check(dialect: DialectName, url: str, credential: Credential, output: Output) -> None:
+    """Check a credential at a server. Raises NotAuthenticated, ProfileError."""
+    with DialectClient(dialect, url, credential=credential, note=output.note) as client:
+        client.check()
 
 
 def refuse(given: Mapping[str, object]) -> None:

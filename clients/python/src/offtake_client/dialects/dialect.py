@@ -103,6 +103,10 @@ class Dialect(ABC):
     def link(self, job: str) -> Flow[str]:
         """Return a new link to the file of a job, which needs no credential. Raises NotFound, Gone."""
 
+    @abstractmethod
+    def check(self) -> Flow[None]:
+        """Send a request that changes nothing, to check the credential. Raises NotAuthenticated, NotPermitted."""
+
     def find(self, request: JobRequest, key: str) -> Flow[JobInfo | None]:
         """Return the job that was created with a key, if the dialect's list of jobs can tell."""
         yield from ()

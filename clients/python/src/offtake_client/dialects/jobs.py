@@ -54,6 +54,11 @@ class _AlreadyCreated(Exception):
         self.job = job
 
 
+def check(dialect: Dialect) -> Flow[None]:
+    """Check the credential with a request that changes nothing. Raises NotAuthenticated, NotPermitted."""
+    yield from dialect.check()
+
+
 # --- create and find -------------------------------------------------------------------------------------------------
 
 

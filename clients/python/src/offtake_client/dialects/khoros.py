@@ -52,6 +52,10 @@ class Khoros(Dialect):
         response = yield from self.session.call(request, _REDIRECT)
         return urljoin(request.url, response.headers["location"])
 
+    def check(self) -> Flow[None]:
+        """List the jobs."""
+        yield from self.page(None, None)
+
     def page(self, report: str | None, cursor: str | None) -> Flow[JobPage]:
         """The jobs of the last 24 hours, of all reports (Khoros contract 4.4)."""
         response = yield from self.session.call(self._request("GET", "/jobs"), _OK)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from offtake_client.credentials import BearerToken
 from offtake_client.dialects.dialect import Dialect, JobInfo, JobRequest
 from offtake_client.effects import Flow, Request, Response
-from offtake_client.errors import ExportFailed
+from offtake_client.errors import ExportFailed, NotFound
 
 _API = "/api/v1/report"
 _STATES = {"Processing": "running", "Completed": "succeeded", "Failed": "failed"}
@@ -17,6 +17,7 @@ _GONE = "expired"  # Expired, or PendingOrExpired, which is also the answer for 
 _FORMATS = {"json": "Json", "xlsx": "Xlsx"}
 _LISTS = frozenset({"tagIds", "teamIds", "teammateIds", "customerIds"})
 _OK = frozenset({200, 201})
+_NO_EXPORT = "00000000-0000-4000-8000-000000000000"
 
 
 class Loop(Dialect):
@@ -53,6 +54,13 @@ class Loop(Dialect):
         if not url:
             raise ExportFailed(job, self.decoded(response, lambda body: _info(job, body, None).state), "")
         return url
+
+    def check(self) -> Flow[None]:
+        """Read an export that there is not: its answer is a status, too (Loop contract 7.3)."""
+        try:
+            yield from self._read(_NO_EXPORT)
+        except NotFound:
+            return
 
     def _read(self, job: str) -> Flow[Response]:
         return self.session.call(self.request("GET", f"{_API}/exports/{quote(job, safe='')}"), _OK)

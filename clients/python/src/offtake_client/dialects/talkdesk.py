@@ -65,6 +65,10 @@ class Talkdesk(Dialect):
         response = yield from self.session.call(request, _REDIRECT)
         return urljoin(request.url, response.headers["location"])
 
+    def check(self) -> Flow[None]:
+        """Get a token."""
+        yield from self.session.authorization()
+
     def find(self, request: JobRequest, key: str) -> Flow[JobInfo | None]:
         """Look for the job whose name ends in the key."""
         cursor = None
