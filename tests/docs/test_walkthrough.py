@@ -292,6 +292,9 @@ def test_downloading_with_python(paste: Paste) -> None:
     assert calls > 100
     files = [line.split(": ") for line in printed if line.endswith(": correct")]
     assert [Path(path).suffix for path, _ in files] == [".parquet", ".csv"]
+    (compared,) = [line for line in printed if line.endswith("when it matched the SHA-256 that the server stated")]
+    downloaded = Path(compared.partition(": ")[0])
+    assert (str(downloaded) in printed, downloaded.suffix) == (True, ".csv")
 
 
 def test_sharing_exports(checkout: Path, paste: Paste) -> None:

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import assert_type
 
 from offtake_client import (
+    AsyncDialectClient,
+    AsyncDialectJob,
     AsyncExport,
     AsyncOfftake,
+    DialectClient,
+    DialectJob,
     Export,
     ExportInfo,
     Limits,
@@ -49,3 +53,14 @@ async def asynchronous(offtake: AsyncOfftake) -> None:
     assert_type(export.progress(), AsyncIterator[Update])
     assert_type(await export.download(), list[Path])
     assert_type(await offtake.limits(), Limits)
+
+
+async def dialects(talkdesk: DialectClient, loop: AsyncDialectClient) -> None:
+    """What the classes of the dialects return."""
+    job = talkdesk.export("calls", last="7d", format="csv", options={"name": "weekly"}, target="calls")
+    assert_type(job, DialectJob)
+    assert_type(talkdesk.exports(report="calls"), Iterator[DialectJob])
+    assert_type(job.progress(), Iterator[Update])
+    assert_type(job.download(), list[Path])
+    assert_type(await loop.find_export("id"), AsyncDialectJob)
+    talkdesk.export("calls", columns=["call_id"])  # type: ignore[call-arg]

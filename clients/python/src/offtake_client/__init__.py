@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from offtake_client.client import AsyncExport, AsyncOfftake, Export, Offtake
+from offtake_client.dialect_client import AsyncDialectClient, AsyncDialectJob, DialectClient, DialectJob
 from offtake_client.documents import (
     Column,
     ExportInfo,
@@ -28,9 +29,13 @@ from offtake_client.session import VERSION
 
 __version__ = VERSION
 __all__ = [
+    "AsyncDialectClient",
+    "AsyncDialectJob",
     "AsyncExport",
     "AsyncOfftake",
     "Column",
+    "DialectClient",
+    "DialectJob",
     "DownloadProgress",
     "Export",
     "ExportInfo",

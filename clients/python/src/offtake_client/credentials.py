@@ -1,7 +1,8 @@
 """Credentials, and the profiles that store them in the platform's configuration folder.
 
 A profile is a section of ``profiles.ini``, which only its owner can read. The environment takes precedence:
-``OFFTAKE_CLIENT_URL`` with ``OFFTAKE_CLIENT_TOKEN``, or with ``OFFTAKE_CLIENT_ID`` and ``OFFTAKE_CLIENT_SECRET``.
+``OFFTAKE_CLIENT_URL`` with ``OFFTAKE_CLIENT_TOKEN``, or with ``OFFTAKE_CLIENT_ID`` and ``OFFTAKE_CLIENT_SECRET``, or,
+for Khoros, with ``OFFTAKE_CLIENT_USER``, ``OFFTAKE_CLIENT_PASSWORD`` and ``OFFTAKE_CLIENT_COMPANY_KEY``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,18 @@ from offtake_client.files import write_private
 APPLICATION = "offtake-client"
 DEFAULT_PROFILE = "default"
 _URL, _TOKEN = "OFFTAKE_CLIENT_URL", "OFFTAKE_CLIENT_TOKEN"
-_ID, _SECRET, _PROFILE = "OFFTAKE_CLIENT_ID", "OFFTAKE_CLIENT_SECRET", "OFFTAKE_CLIENT_PROFILE"
-_HOW = f"Run offtake-client login, or set {_URL} and {_TOKEN}."
+_PROFILE = "OFFTAKE_CLIENT_PROFILE"
+# The members of a profile, and the variables of the environment that have their values.
+_VARIABLES = {
+    "token": _TOKEN,
+    "client_id": "OFFTAKE_CLIENT_ID",
+    "client_secret": "OFFTAKE_CLIENT_SECRET",
+    "token_url": "OFFTAKE_CLIENT_TOKEN_URL",
+    "user": "OFFTAKE_CLIENT_USER",
+    "password": "OFFTAKE_CLIENT_PASSWORD",
+    "company_key": "OFFTAKE_CLIENT_COMPANY_KEY",
+}
+_HOW = f"Run offtake-client login, or set {_URL} and the variables of a credential, such as {_TOKEN}."
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,33 @@ class BearerToken:
 
 @dataclass(frozen=True)
 class OAuthClient:
-    """An OAuth client, which gets access tokens by client credentials (RFC 6749 4.4)."""
+    """An OAuth client, which gets access tokens by client credentials (RFC 6749 4.4).
+
+    ``token_url`` is the address of the token endpoint, if it is not /oauth/token of the server.
+    """
 
     id: str
     secret: str = field(repr=False)
+    token_url: str = ""
 
 
-Credential = BearerToken | OAuthClient
+@dataclass(frozen=True)
+class BasicUser:
+    """A user with a password (RFC 7617), and the company on whose behalf a Khoros user asks."""
+
+    user: str
+    password: str = field(repr=False)
+    company: str = ""
+
+
+Credential = BearerToken | OAuthClient | BasicUser
+Kinds = tuple[type[Credential], ...]
+NATIVE_KINDS: Kinds = (BearerToken, OAuthClient)
+_NEEDED: Mapping[type[Credential], tuple[str, ...]] = {
+    BearerToken: ("token",),
+    OAuthClient: ("client_id", "client_secret"),
+    BasicUser: ("user", "password", "company_key"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,12 +88,20 @@ def profiles_path() -> Path:
 
 
 def find_profile(
-    name: str | None = None, *, environment: Mapping[str, str] = os.environ, path: Path | None = None
+    name: str | None = None,
+    *,
+    kinds: Kinds = NATIVE_KINDS,
+    environment: Mapping[str, str] = os.environ,
+    path: Path | None = None,
 ) -> Profile:
-    """Return the named profile, else that of the environment, else the one named default. Raises ProfileError."""
+    """Return the named profile, else that of the environment, else the one named default.
+
+    ``kinds`` are the kinds of credentials that the server accepts. Raises ProfileError.
+    """
     url = environment.get(_URL)
     if name is None and url:
-        return Profile(url, _credential(environment, _TOKEN, _ID, _SECRET, "the environment"))
+        values = {member: environment.get(variable, "") for member, variable in _VARIABLES.items()}
+        return Profile(url, _credential(values, kinds, "The environment", _VARIABLES))
     wanted = name or environment.get(_PROFILE) or DEFAULT_PROFILE
     file = path or profiles_path()
     sections = _read(file)
@@ -72,20 +111,14 @@ def find_profile(
     section = sections[wanted]
     if not section.get("url"):
         raise ProfileError(f"The profile {wanted!r} in {file} has no url.", _HOW)
-    return Profile(section["url"], _credential(section, "token", "client_id", "client_secret", f"{file} [{wanted}]"))
+    return Profile(section["url"], _credential(section, kinds, f"{file} [{wanted}]", {}))
 
 
 def save_profile(profile: Profile, name: str = DEFAULT_PROFILE, *, path: Path | None = None) -> Path:
     """Add or replace a profile; return the file, which only its owner can read. Raises ProfileError."""
     file = path or profiles_path()
     sections = _read(file)
-    credential = profile.credential
-    secret = (
-        {"token": credential.token}
-        if isinstance(credential, BearerToken)
-        else {"client_id": credential.id, "client_secret": credential.secret}
-    )
-    sections[name] = {"url": profile.url, **secret}
+    sections[name] = {"url": profile.url, **_members(profile.credential)}
     text = io.StringIO()
     sections.write(text)
     try:
@@ -120,9 +153,22 @@ def _read(file: Path) -> configparser.ConfigParser:
     return sections
 
 
-def _credential(values: Mapping[str, str], token: str, client_id: str, secret: str, where: str) -> Credential:
-    if values.get(token):
-        return BearerToken(values[token])
-    if values.get(client_id) and values.get(secret):
-        return OAuthClient(values[client_id], values[secret])
-    raise ProfileError(f"{where} has neither {token} nor {client_id} and {secret}.", _HOW)
+def _members(credential: Credential) -> dict[str, str]:
+    """Return the members of a profile with this credential."""
+    if isinstance(credential, BearerToken):
+        return {"token": credential.token}
+    if isinstance(credential, BasicUser):
+        return {"user": credential.user, "password": credential.password, "company_key": credential.company}
+    where = {"token_url": credential.token_url} if credential.token_url else {}
+    return {"client_id": credential.id, "client_secret": credential.secret, **where}
+
+
+def _credential(values: Mapping[str, str], kinds: Kinds, where: str, names: Mapping[str, str]) -> Credential:
+    """Return the first kind of credential of which there are all members. ``names`` are those of the members."""
+    for kind in kinds:
+        found = [values.get(member, "") for member in _NEEDED[kind]]
+        if all(found):
+            more = (values.get("token_url", ""),) if kind is OAuthClient else ()
+            return kind(*found, *more)
+    wanted = [" and ".join(names.get(member, member) for member in _NEEDED[kind]) for kind in kinds]
+    raise ProfileError(f"{where} does not have {', or '.join(wanted)}.", _HOW)

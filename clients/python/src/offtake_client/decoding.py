@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import cache
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -32,6 +32,10 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return _decode_union(get_args(kind), value, where)
+    if origin is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{where} is none of {', '.join(map(str, get_args(kind)))}")
+        return value
     if origin is tuple:
         return tuple(_decode(get_args(kind)[0], item, f"{where}[]") for item in _expect(list, value, where))
     if origin in (dict, Mapping):

@@ -21,7 +21,7 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)  # several values: repeated
     json: object = None
     form: Mapping[str, str] | None = None
     auth: tuple[str, str] | None = None

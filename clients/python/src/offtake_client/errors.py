@@ -106,7 +106,7 @@ class InvalidRequest(ServerProblem):
 class NotAuthenticated(ServerProblem):
     """The token is missing, unknown, expired or revoked."""
 
-    remedy_text = "Log in again: offtake-client login, or set OFFTAKE_CLIENT_TOKEN."
+    remedy_text = "Log in again: offtake-client login, or check the OFFTAKE_CLIENT_ variables of the credential."
 
 
 class NotPermitted(ServerProblem):

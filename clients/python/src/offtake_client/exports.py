@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from offtake_client.documents import Estimate, ExportInfo, ExportPage, Manifest, ManifestFile, Preview, Update
-from offtake_client.download.export_files import CONNECTIONS, DownloadProgress, download_files
+from offtake_client.download.export_files import CONNECTIONS, DownloadProgress, ExportFiles, download_files
 from offtake_client.download.manifests import fetch_manifest, manifests_in
 from offtake_client.download.verify import matches
 from offtake_client.effects import Emit, Flow, Offload, Response, Sleep
@@ -270,7 +270,7 @@ def download(
     yield from wait(handle)
     folder = Path(target) if target is not None else handle.target or Path()
     paths = yield from download_files(
-        handle.session, handle.id, folder, connections=connections, on_progress=on_progress
+        handle.session, ExportFiles(handle.session, handle.id), folder, connections=connections, on_progress=on_progress
     )
     handle.target = folder
     if handle.record is not None:

@@ -1,4 +1,4 @@
-"""Turns refusals of the server into errors: problem details (RFC 9457), and what other servers on the way answer."""
+"""Turns refusals into errors: problem details (RFC 9457), those of the dialects, and what other servers answer."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def problem_of(response: Response) -> ServerProblem:
         detail = f"The server redirects to {response.headers.get('location', 'another address')}; use that address."
     refusal = Refusal(
         status=response.status,
-        code=str(body.get("code") or body.get("error") or "http"),
+        code=str(body.get("code") or body.get("errorCode") or body.get("error") or "http"),
         detail=str(detail) if detail else f"The server answered {response.status}.",
-        request=str(body.get("request") or response.headers.get("x-request-id", "")),
-        faults=tuple(_fault(each) for each in body.get("errors") or () if isinstance(each, dict)),
+        request=str(body.get("request") or body.get("requestId") or response.headers.get("x-request-id", "")),
+        faults=tuple(_fault(each) for each in _faults(body) if isinstance(each, dict)),
         retry_after=stated_pause(response.headers),
     )
     return _CLASSES.get(response.status, InternalError)(refusal)
@@ -65,10 +65,16 @@ def _object(response: Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _faults(body: Mapping[str, Any]) -> list[Any]:
+    """Return the single faults: ``errors`` of the native API and of Loop, ``fields`` of Talkdesk."""
+    found = body.get("errors") or body.get("fields")
+    return found if isinstance(found, list) else []
+
+
 def _fault(each: Mapping[str, Any]) -> Fault:
     return Fault(
-        where=str(each.get("parameter") or each.get("pointer") or ""),
-        message=str(each.get("message", "")),
+        where=str(each.get("parameter") or each.get("pointer") or each.get("field") or each.get("name") or ""),
+        message=str(each.get("message") or each.get("description") or ""),
         accepted=tuple(map(str, each.get("accepted") or ())),
         nearest=each.get("nearest"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import time
@@ -11,7 +12,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from offtake_client.credentials import BearerToken, Credential, OAuthClient
+from offtake_client.credentials import BasicUser, BearerToken, Credential, OAuthClient
 from offtake_client.decoding import decode
 from offtake_client.effects import Flow, Request, Response, Send, Sleep, TransportFault
 from offtake_client.errors import InternalError, OfftakeError, ProfileError, Refusal, Unreachable
@@ -78,21 +79,29 @@ class Session:
             timeout=wait + _READ_MARGIN,
         )
 
-    def call(self, request: Request, accept: frozenset[int] = frozenset({200, 202, 204})) -> Flow[Response]:
-        """Send an authorized request until it is answered. Raises ServerProblem, Unreachable."""
-        response = yield from self._authorized(request)
+    def call(
+        self,
+        request: Request,
+        accept: frozenset[int] = frozenset({200, 202, 204}),
+        send: Callable[[Request], Flow[Response]] | None = None,
+    ) -> Flow[Response]:
+        """Send an authorized request until it is answered. Raises ServerProblem, Unreachable.
+
+        ``send`` replaces ``exchange``, for requests that must not simply be repeated.
+        """
+        response = yield from self._authorized(request, send or self.exchange)
         if response.status == _UNAUTHORIZED and isinstance(self.credential, OAuthClient):
             self._access_token = None  # it may have been revoked
-            response = yield from self._authorized(request)
+            response = yield from self._authorized(request, send or self.exchange)
         if response.status not in accept:
             raise problem_of(response)
         return response
 
-    def _authorized(self, request: Request) -> Flow[Response]:
-        token = yield from self._token()
-        headers = {**request.headers, "authorization": f"Bearer {token}", "user-agent": f"offtake-client/{VERSION}"}
+    def _authorized(self, request: Request, send: Callable[[Request], Flow[Response]]) -> Flow[Response]:
+        authorization = yield from self.authorization()
+        headers = {**request.headers, "authorization": authorization, "user-agent": f"offtake-client/{VERSION}"}
         sent = Request(request.method, request.url, headers, request.params, request.json, timeout=request.timeout)
-        return (yield from self.exchange(sent))
+        return (yield from send(sent))
 
     def exchange(self, request: Request) -> Flow[Response]:
         """Send a request until there is a response other than a refusal that passes. Raises Busy, Unreachable."""
@@ -121,18 +130,22 @@ class Session:
         where = f"{parts.scheme}://{parts.netloc}"
         return Unreachable(f"{where} cannot be reached: {fault}.", "Check the address and the network.")
 
-    def _token(self) -> Flow[str]:
+    def authorization(self) -> Flow[str]:
+        """Return the header Authorization; an OAuth client gets a token first. Raises NotAuthenticated."""
         if isinstance(self.credential, BearerToken):
-            return self.credential.token
+            return f"Bearer {self.credential.token}"
+        if isinstance(self.credential, BasicUser):
+            pair = f"{self.credential.user}:{self.credential.password}".encode()
+            return f"Basic {base64.b64encode(pair).decode()}"
         if self._access_token is None or self._access_token[1] < self.clock():
             self._access_token = yield from self._new_token(self.credential)
-        return self._access_token[0]
+        return f"Bearer {self._access_token[0]}"
 
     def _new_token(self, client: OAuthClient) -> Flow[tuple[str, float]]:
         response = yield from self.exchange(
             Request(
                 "POST",
-                f"{self.url}/oauth/token",
+                client.token_url or f"{self.url}/oauth/token",
                 form={"grant_type": "client_credentials"},
                 auth=(quote(client.id, safe=""), quote(client.secret, safe="")),  # RFC 6749 2.3.1
             )

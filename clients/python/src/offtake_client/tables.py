@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from offtake_client.download.export_files import download_files
+from offtake_client.download.export_files import ExportFiles, download_files
 from offtake_client.download.manifests import fetch_manifest
 from offtake_client.download.verify import matches
 from offtake_client.effects import Emit, Flow, Offload
@@ -94,7 +94,7 @@ def _paths(handle: ExportHandle, folder: Path, is_temporary: bool) -> Flow[list[
         found = [(folder / file.name, file) for file in stored.manifest.files]
         if (yield Offload(lambda: all(matches(path, file) for path, file in found))):
             return [path for path, _ in found]
-    return (yield from download_files(handle.session, handle.id, folder))
+    return (yield from download_files(handle.session, ExportFiles(handle.session, handle.id), folder))
 
 
 def _table(handle: ExportHandle, path: Path) -> Any:

@@ -8,18 +8,21 @@ from typing import Annotated
 import typer
 
 from offtake_client import Offtake
-from offtake_client.cli.options import JsonOption, ProfileOption, QuietOption, connect
+from offtake_client.cli import dialects
+from offtake_client.cli.options import DialectOption, JsonOption, ProfileOption, QuietOption, connect
 from offtake_client.cli.output import Output, size
 from offtake_client.credentials import (
     DEFAULT_PROFILE,
+    BasicUser,
     BearerToken,
+    Credential,
     OAuthClient,
     Profile,
     profiles_path,
     remove_profile,
     save_profile,
 )
-from offtake_client.errors import ProfileError
+from offtake_client.errors import ProfileError, UnknownOption
 
 
 def login(
@@ -27,6 +30,16 @@ def login(
     client_id: Annotated[
         str | None, typer.Option("--client-id", help="Id of an OAuth client; its secret is asked for.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="With --dialect khoros: the user; the password is asked for.")
+    ] = None,
+    company_key: Annotated[
+        str | None, typer.Option("--company-key", help="With --dialect khoros: the key of the company.")
+    ] = None,
+    token_url: Annotated[
+        str, typer.Option("--token-url", help="With --client-id: the token endpoint, if it is on another host.")
+    ] = "",
+    dialect: DialectOption = None,
     name: Annotated[str, typer.Option("--profile", help="Name of the profile.")] = DEFAULT_PROFILE,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -37,8 +50,20 @@ def login(
     standard input if that is no terminal.
     """
     output = Output(json, quiet)
-    secret = _secret("Token" if client_id is None else "Client secret")
-    credential = BearerToken(secret) if client_id is None else OAuthClient(client_id, secret)
+    if (user is None) != (company_key is None) or (user is not None) != (dialect == "khoros"):
+        raise UnknownOption("--user and --company-key are for --dialect khoros, which needs both.")
+    secret = _secret("Password" if user else "Client secret" if client_id else "Token")
+    credential: Credential
+    if user is not None and company_key is not None:
+        credential = BasicUser(user, secret, company_key)
+    else:
+        credential = OAuthClient(client_id, secret, token_url) if client_id else BearerToken(secret)
+    if dialect is not None:
+        dialects.check(dialect, url, credential, output)
+        stored = save_profile(Profile(url, credential), name)
+        found: dict[str, object] = {"profile": name, "file": stored, "url": url, "dialect": dialect}
+        output.result(found, f"Stored the profile {name} in {stored}. Use it with --dialect {dialect}.")
+        return
     token, client = (secret, None) if client_id is None else (None, (client_id, secret))
     with Offtake(url, token=token, client=client, note=output.note) as offtake:
         reports = offtake.reports()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from offtake_client import DownloadProgress, Export, Offtake, Verification
-from offtake_client.cli.exits import INTERRUPTED
+from offtake_client.cli import dialects
+from offtake_client.cli.following import follow, left_running
 from offtake_client.cli.options import (
     ColumnsOption,
+    DialectOption,
     EndOption,
     JsonOption,
     LastOption,
@@ -26,14 +26,15 @@ from offtake_client.cli.options import (
     conditions,
     connect,
     names,
+    resume_command,
 )
 from offtake_client.cli.output import Output, size
 from offtake_client.download import verify as verification
 from offtake_client.errors import UnknownOption, VerificationFailed
-from offtake_client.export_request import Format
 
 ExportArgument = Annotated[str, typer.Argument(help="Id of the export, as offtake-client jobs lists it.")]
 FolderOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the files.")]
+AnyFormat = Literal["parquet", "arrow", "csv", "ndjson", "json", "xlsx", "json_bulk"]  # json_bulk: of Talkdesk
 _MOST_LISTED = 50
 
 
@@ -80,7 +81,10 @@ def get(
     columns: ColumnsOption = None,
     where: WhereOption = [],  # noqa: B006 - typer copies it
     order: OrderOption = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="Format of the files.")] = "parquet",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        AnyFormat | None,
+        typer.Option("--format", "-f", help="Format of the files; by default parquet, or that of the dialect."),
+    ] = None,
     connections: Annotated[int, typer.Option("--connections", min=1, max=16, help="Parallel downloads.")] = 4,
     cancel_on_exit: Annotated[
         bool, typer.Option("--cancel-on-exit", help="At Ctrl-C, cancel the export instead of leaving it running.")
@@ -88,6 +92,11 @@ def get(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check the request and estimate the export; nothing is created.")
     ] = False,
+    dialect: DialectOption = None,
+    option: Annotated[
+        list[str],
+        typer.Option("--option", help="With --dialect: a further member of its request, as name=value. Repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
     profile: ProfileOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -97,6 +106,15 @@ def get(
     Run the same command again after it was broken off: it finds its export and goes on where it stopped.
     """
     output = Output(json, quiet)
+    if dialect is not None:
+        dialects.refuse({"--columns": columns, "--where": where, "--order": order, "--dry-run": dry_run})
+        span = {"last": last, "start": start, "end": end, "timezone": timezone}
+        wanted = {**span, "format": format, "options": dialects.members(option)}
+        with dialects.connect(dialect, profile, output) as client:
+            dialects.get(client, report, wanted, folder, output, connections, is_cancelled=cancel_on_exit)
+        return
+    if option:
+        raise UnknownOption("--option is for --dialect.", "Use --columns, --where and --order.")
     with connect(profile, output) as offtake:
         given: dict[str, Any] = {
             "last": last,
@@ -106,7 +124,7 @@ def get(
             "columns": names(columns),
             "where": conditions(where, report, offtake),
             "order": names(order) or (),
-            "format": format,
+            "format": format or "parquet",
         }
         if dry_run:
             found = offtake.estimate(report, **given)
@@ -115,13 +133,13 @@ def get(
             return
         export = offtake.export(report, **given, target=folder)
         output.note(f"Export {export.id}")
-        with _left_running(export, folder, output, cancel_on_exit):
+        with left_running(export, resume_command(folder), output, cancel_on_exit):
             _fetch(export, folder, output, connections)
 
 
 def _fetch(export: Export, folder: Path, output: Output, connections: int) -> None:
     """Wait for an export, download its files and print them."""
-    _follow(export, output)
+    follow(export, output)
     with output.progress("downloading") as advance:
 
         def moved(state: DownloadProgress) -> None:
@@ -135,41 +153,21 @@ def _fetch(export: Export, folder: Path, output: Output, connections: int) -> No
         output.note(notice.detail)
 
 
-def _follow(export: Export, output: Output) -> None:
-    """Show the progress of an export until it has ended. Raises ExportFailed if it has no files."""
-    with output.progress(f"{export.info.report}") as advance:
-        for update in export.progress():
-            position = f", {update.position} in the queue" if update.position else ""
-            rows = f", {update.rows} rows" if update.rows is not None else ""
-            total = None if update.percent is None else 100.0
-            advance(update.percent or 0.0, total, f"{update.phase}{position}{rows}")
-    export.wait()
-
-
-@contextmanager
-def _left_running(export: Export, folder: Path, output: Output, is_cancelled: bool) -> Iterator[None]:
-    """At Ctrl-C, cancel the export, or say how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if is_cancelled and export.refresh().is_open:
-            export.cancel()
-            output.note(f"Interrupted. The export {export.id} is cancelled.")
-        else:
-            output.note(f"Interrupted. The export {export.id} stays; go on with: offtake-client resume {folder}")
-        raise typer.Exit(INTERRUPTED) from None
-
-
 def jobs(
     report: Annotated[str | None, typer.Option("--report", help="Only exports of this report.")] = None,
     state: Annotated[str | None, typer.Option("--state", help="Only exports in this state.")] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Most exports.")] = _MOST_LISTED,
+    dialect: DialectOption = None,
     profile: ProfileOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """List your exports, newest first."""
     output = Output(json, quiet)
+    if dialect is not None:
+        dialects.refuse({"--state": state})
+        dialects.list_jobs(dialect, report, number, profile, output)
+        return
     with connect(profile, output) as offtake:
         found = [export.info for export in islice(offtake.exports(report=report, state=state), number)]
     rows = [
@@ -188,13 +186,23 @@ def jobs(
 
 
 def watch(
-    export: ExportArgument, profile: ProfileOption = None, json: JsonOption = False, quiet: QuietOption = False
+    export: ExportArgument,
+    dialect: DialectOption = None,
+    profile: ProfileOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Follow an export until it has ended."""
     output = Output(json, quiet)
+    if dialect is not None:
+        with dialects.connect(dialect, profile, output) as client:
+            job = client.find_export(export)
+            follow(job, output)
+        output.result(job.info, f"{job.id}: {job.state}")
+        return
     with connect(profile, output) as offtake:
         found = offtake.find_export(export)
-        _follow(found, output)
+        follow(found, output)
     output.result(found.info, f"{found.id}: {found.state}, {found.info.rows} rows, {size(found.info.bytes)}")
 
 
@@ -204,6 +212,7 @@ def resume(
         Path | None, typer.Option("--output", "-o", help="With the id of an export: folder of its files.")
     ] = None,
     connections: Annotated[int, typer.Option("--connections", min=1, max=16, help="Parallel downloads.")] = 4,
+    dialect: DialectOption = None,
     profile: ProfileOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -211,12 +220,16 @@ def resume(
     """Go on with the downloads of a folder, or download an export."""
     output = Output(json, quiet)
     chosen = Path(target) if folder is None and Path(target).is_dir() else folder or Path()
+    if dialect is not None:
+        with dialects.connect(dialect, profile, output) as client:
+            dialects.resume(client, None if chosen == Path(target) else target, chosen, output, connections)
+        return
     with connect(profile, output) as offtake:
         found = _exports_of(target, chosen, offtake)
         if not found:
-            output.result({"files": []}, f"Nothing is to be resumed in {chosen}: every file is complete.")
+            output.result({"files": []}, dialects.NOTHING.format(chosen))
         for export in found:
-            with _left_running(export, chosen, output, False):
+            with left_running(export, resume_command(chosen), output, False):
                 _fetch(export, chosen, output, connections)
 
 
@@ -233,7 +246,11 @@ def verify(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare files with the stored manifest, without a server."""
+    """Compare files with the stored manifest, without a server.
+
+    A file of a dialect has no manifest. It is compared with the record of its download, which says what the server
+    stated of it: a checksum, or only its size.
+    """
     output = Output(json, quiet)
     with output.progress("verifying") as advance:
         done: list[Verification] = []
@@ -244,25 +261,33 @@ def verify(
 
         found = verification.verify(target, checked)
     wrong = [file for file in found if file.fault]
-    output.result({"files": found, "passed": not wrong}, *(f"{file.path}: {file.fault or 'correct'}" for file in found))
+    output.result({"files": found, "passed": not wrong}, *map(_verdict, found))
     if wrong:
         raise VerificationFailed(
-            f"{len(wrong)} of {len(found)} files do not match the manifest.",
+            f"{len(wrong)} of {len(found)} files do not match the manifest or the record of their download.",
             f"Download them again: offtake-client resume {target if target.is_dir() else target.parent}",
         )
+
+
+def _verdict(file: Verification) -> str:
+    if file.fault or file.checked == "manifest":
+        return f"{file.path}: {file.fault or 'correct'}"
+    return f"{file.path}: unchanged since the download, when {dialects.CHECKED[file.checked]}"
 
 
 def cancel(
     export: ExportArgument,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be cancelled.")] = False,
+    dialect: DialectOption = None,
     profile: ProfileOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """End an export that has not ended."""
     output = Output(json, quiet)
-    with connect(profile, output) as offtake:
-        found = offtake.find_export(export)
+    client = connect(profile, output) if dialect is None else dialects.connect(dialect, profile, output)
+    with client:
+        found = client.find_export(export)
         if not dry_run:
             found.cancel()
     would = "would be cancelled" if found.info.is_open else "has ended already"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from offtake_client import Column, Offtake
 from offtake_client.cli.output import Output
+from offtake_client.dialect_client import DialectName
 from offtake_client.errors import UnknownOption
 from offtake_client.export_request import Condition, Scalar
 
@@ -34,12 +36,21 @@ WhereOption = Annotated[
 OrderOption = Annotated[
     str | None, typer.Option("--order", help="Columns by which rows are sorted; -column sorts in descending order.")
 ]
+DialectOption = Annotated[
+    DialectName | None,
+    typer.Option("--dialect", help="Speak the API of this product, with its credentials, instead of the native one."),
+]
 _RANGE = ".."
 
 
 def connect(profile: str | None, output: Output) -> Offtake:
     """Connect to the server of the profile or the environment. Raises ProfileError."""
     return Offtake(profile=profile, note=output.note)
+
+
+def resume_command(folder: Path, dialect: str | None = None) -> str:
+    """Return the command that goes on with the downloads of a folder."""
+    return f"offtake-client resume {folder}{f' --dialect {dialect}' if dialect else ''}"
 
 
 def names(text: str | None) -> list[str] | None:

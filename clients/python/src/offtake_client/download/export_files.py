@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from offtake_client.documents import ManifestFile
 from offtake_client.download.manifests import StoredManifest, fetch_manifest
 from offtake_client.download.partial import Block, Partial
-from offtake_client.download.transfer import BlockTransfer, Links, OtherFile
+from offtake_client.download.transfer import BlockTransfer, Links, OtherFile, link_of
 from offtake_client.download.verify import matches
 from offtake_client.effects import Flow, Offload, Parallel
 from offtake_client.errors import DamagedFile, FileChanged
@@ -57,15 +58,58 @@ class _Counter:
             self.report(state)
 
 
+class FileSource(Protocol):
+    """Where files come from: what they are, and links to them."""
+
+    @property
+    def name(self) -> str:
+        """What is downloaded, for messages."""
+
+    def fetch(self, folder: Path) -> Flow[StoredManifest]:
+        """Return the files, as they are now."""
+
+    def link(self, number: int) -> Flow[str]:
+        """Return a new link to a file."""
+
+    def etag(self, number: int) -> str | None:
+        """Return the only ETag with which a file is accepted; None if its checksums decide."""
+
+
+@dataclass(frozen=True)
+class ExportFiles:
+    """The files of a finished export, which its manifest describes. The manifest is stored with them."""
+
+    session: Session
+    export: str
+
+    @property
+    def name(self) -> str:
+        """What is downloaded."""
+        return f"the export {self.export}"
+
+    def fetch(self, folder: Path) -> Flow[StoredManifest]:
+        """Read the manifest."""
+        stored = yield from fetch_manifest(self.session, self.export)
+        stored.save(folder)
+        return stored
+
+    def link(self, number: int) -> Flow[str]:
+        """Return a new link to a file."""
+        return link_of(self.session, self.export, number)
+
+    def etag(self, number: int) -> None:
+        """Return None: the checksums of the manifest decide."""
+
+
 def download_files(
     session: Session,
-    export: str,
+    source: FileSource,
     folder: Path,
     *,
     connections: int = CONNECTIONS,
     on_progress: Callable[[DownloadProgress], None] | None = None,
 ) -> Flow[list[Path]]:
-    """Download the files of a finished export; return their paths in order. Files that are there already are kept.
+    """Download the files of a source; return their paths in order. Files that are there already are kept.
 
     Raises Gone, FileChanged, DamagedFile, DiskFull, TargetInUse, ServerProblem, Unreachable.
     """
@@ -73,17 +117,17 @@ def download_files(
     with locked(folder / _LOCK):
         changes, correct = 0, -1
         while changes < _MOST_CHANGES:
-            stored = yield from fetch_manifest(session, export)
-            run = _Run(session, folder, stored, connections, on_progress)
+            stored = yield from source.fetch(folder)
+            run = _Run(session, folder, source, stored, connections, on_progress)
             try:
                 return (yield from run.download())
             except OtherFile:
                 changes = 1 if run.correct_blocks > correct else changes + 1
                 correct = run.correct_blocks
                 run.forget_etags()
-                session.note(f"A file of the export {export} changed on the server; the manifest is read again.")
+                session.note(f"A file of {source.name} changed on the server; its description is read again.")
     raise FileChanged(
-        f"The server sends other files than those of the manifest of {export}.",
+        f"The server sends other files of {source.name} than those that it has described.",
         "Create the export again; if it happens once more, ask the operator to check the storage.",
     )
 
@@ -95,21 +139,23 @@ class _Run:
         self,
         session: Session,
         folder: Path,
+        source: FileSource,
         stored: StoredManifest,
         connections: int,
         on_progress: Callable[[DownloadProgress], None] | None,
     ) -> None:
         self._session = session
         self._folder = folder
+        self._source = source
         self._stored = stored
         self._connections = connections
         files = stored.manifest.files
         self._counter = _Counter(on_progress, total=sum(file.bytes for file in files), files=len(files))
-        self._links = Links(session, stored.manifest.export)
-        self._partials = {number: self._partial(file) for number, file in enumerate(files)}
+        self._links = Links(source.link)
+        self._partials = {number: self._partial(number, file) for number, file in enumerate(files)}
 
-    def _partial(self, file: ManifestFile) -> Partial:
-        return Partial(self._folder, file, self._stored.digest, self._counter.add)
+    def _partial(self, number: int, file: ManifestFile) -> Partial:
+        return Partial(self._folder, file, self._stored.digest, self._counter.add, self._source.etag(number))
 
     @property
     def correct_blocks(self) -> int:
@@ -126,7 +172,6 @@ class _Run:
 
     def download(self) -> Flow[list[Path]]:
         """Download what is missing. Raises OtherFile."""
-        self._stored.save(self._folder)
         waiting: list[Flow[None]] = []
         for number, partial in self._partials.items():
             if (yield Offload(_is_complete(partial))):

@@ -44,7 +44,7 @@ def fetch_manifest(session: Session, export: str) -> Flow[StoredManifest]:
     response = yield from session.call(session.request("GET", f"/exports/{export}/manifest"))
     manifest = session.decode(Manifest, response)
     for name in (manifest.export, *(file.name for file in manifest.files)):
-        if not _is_plain(name):
+        if not is_plain(name):
             raise DownloadError(f"The manifest of {export} names a file {name!r}, which is not a plain name.")
     return StoredManifest(manifest, response.content)
 
@@ -71,6 +71,6 @@ def blocks_of(file: ManifestFile) -> Blocks:
     return file.blocks or Blocks(max(1, file.bytes), (file.sha256,) if file.bytes else ())
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Whether a name is one of a file in the folder: a server must not write elsewhere."""
     return bool(name) and name not in (".", "..") and not set(name) & set("/\\:\0") and name.isprintable()

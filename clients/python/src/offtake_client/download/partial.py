@@ -21,7 +21,7 @@ Counted = Callable[[int], None]  # receives the bytes that arrived, negative if 
 
 @dataclass
 class Block:
-    """A block: where it is in the file, its checksum, and how many of its bytes are on the disk."""
+    """A block: where it is in the file, its checksum ("" if unknown), and how many of its bytes are on the disk."""
 
     number: int
     start: int
@@ -34,10 +34,12 @@ class Block:
 class Partial:
     """The partial file and the sidecar of one file of a manifest. Threads write different blocks at a time."""
 
-    def __init__(self, folder: Path, file: ManifestFile, digest: str, counted: Counted) -> None:
+    def __init__(
+        self, folder: Path, file: ManifestFile, digest: str, counted: Counted, etag: str | None = None
+    ) -> None:
         self.file = file
         self.path = folder / file.name
-        self.etag: str | None = None
+        self.etag = self._required_etag = etag  # required: only a file with this ETag is accepted
         self._partial = folder / f"{file.name}.partial"
         self._sidecar = folder / f"{file.name}.partial.json"
         self._digest = digest
@@ -71,22 +73,22 @@ class Partial:
                 return False
             block.present = max(0, min(count, block.size, there - block.start))
             block.is_verified = block.number in verified and block.present == block.size
-        self.etag = stored.get("etag")
+        self.etag = self._required_etag or stored.get("etag")
         return True
 
     def discard(self) -> None:
         """Remove what has arrived."""
         for path in (self._partial, self._sidecar):
             path.unlink(missing_ok=True)
-        self.etag = None
+        self.etag = self._required_etag
         for block in self.blocks:
             block.present, block.is_verified = 0, False
 
     def forget_etag(self) -> None:
         """Accept a file with another ETag from now on. What has arrived stays: the checksums of the blocks decide."""
         with self._lock:
-            if self.etag is not None:
-                self.etag = None
+            if self.etag != self._required_etag:
+                self.etag = self._required_etag
                 self.save()
 
     def reset(self, block: Block) -> None:
@@ -136,8 +138,13 @@ class Partial:
             )
 
     def damaged_blocks(self) -> list[Block]:
-        """Read the file from the disk and return the blocks that do not match; none if the file's checksum does."""
+        """Read the file from the disk and return the blocks that do not match; none if the file's checksum does.
+
+        A file without a checksum is compared by its size; a block without one does not match if its file does not.
+        """
         has_size = self._partial.stat().st_size == self.file.bytes
+        if has_size and not self.file.sha256:
+            return []
         if has_size and self._hash(0, self.file.bytes).hexdigest() == self.file.sha256:
             return []
         return [block for block in self.blocks if self._hash(block.start, block.size).hexdigest() != block.sha256]

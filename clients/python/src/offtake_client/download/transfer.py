@@ -16,7 +16,7 @@ from offtake_client.retry import REPEATED, Patience
 from offtake_client.session import Session
 
 _FOUND, _OK, _PARTIAL = 302, 200, 206
-_ENDED_LINK = frozenset({401, 403, 404, 410})
+ENDED_LINK = frozenset({401, 403, 404, 410})
 _OTHER_FILE = frozenset({412, 416})
 _MOST_DAMAGES = 5  # of one block
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -27,11 +27,13 @@ class OtherFile(Exception):
 
 
 class Links:
-    """Links to the files of an export. A link ends after some minutes; the server makes a new one at every request."""
+    """Links to the files of an export. A link ends after some minutes; the server makes a new one at every request.
 
-    def __init__(self, session: Session, export: str) -> None:
-        self._session = session
-        self._export = export
+    ``new_link`` asks for a link to the file of that number.
+    """
+
+    def __init__(self, new_link: Callable[[int], Flow[str]]) -> None:
+        self._new_link = new_link
         self._urls: dict[int, str] = {}
 
     def url(self, number: int) -> Flow[str]:
@@ -39,15 +41,20 @@ class Links:
         known = self._urls.get(number)
         if known is not None:
             return known
-        request = self._session.request("GET", f"/exports/{self._export}/files/{number}")
-        response = yield from self._session.call(request, accept=frozenset({_FOUND}))
-        self._urls[number] = urljoin(request.url, response.headers["location"])
+        self._urls[number] = yield from self._new_link(number)
         return self._urls[number]
 
     def forget(self, number: int, url: str) -> None:
         """Ask for a new link next time, unless another transfer has done so."""
         if self._urls.get(number) == url:
             del self._urls[number]
+
+
+def link_of(session: Session, export: str, number: int) -> Flow[str]:
+    """Ask for a link to a file of an export. Raises Gone, NotFound."""
+    request = session.request("GET", f"/exports/{export}/files/{number}")
+    response = yield from session.call(request, accept=frozenset({_FOUND}))
+    return urljoin(request.url, response.headers["location"])
 
 
 class _BlockSink:
@@ -113,7 +120,7 @@ class BlockTransfer:
             digest = yield Offload(partial_hash(partial, block))
             while block.present < block.size:
                 yield from self._fetch(_BlockSink(partial, block, digest), patience)
-            if digest.hexdigest() == block.sha256:
+            if block.sha256 in ("", digest.hexdigest()):
                 return
             self.session.note(f"Block {block.number} of {partial.file.name} is damaged; it is downloaded again.")
             partial.reset(block)
@@ -139,8 +146,8 @@ class BlockTransfer:
         elif response.status in (_OK, _PARTIAL):
             refusal = Refusal(response.status, "no_bytes", f"The server sent no bytes of {self.partial.file.name}.")
             yield from self.session.wait(patience, InternalError(refusal))
-        elif response.status in _ENDED_LINK | REPEATED:
-            if response.status in _ENDED_LINK:
+        elif response.status in ENDED_LINK | REPEATED:
+            if response.status in ENDED_LINK:
                 self.links.forget(self.number, url)
             yield from self.session.wait(patience, problem_of(response))
         else:
