@@ -11,37 +11,29 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import duckdb
-import httpx
 from deltalake import DeltaTable
+from offtake_client import DialectClient, Offtake, OfftakeError
 from rich.console import Console
 from rich.table import Table
 
-from dialect_clients import (
-    ClientError,
-    Download,
-    Export,
-    ExportClient,
-    KhorosClient,
-    LoopClient,
-    NativeClient,
-    TalkdeskClient,
-)
 from exported_rows import WrongFileError, count_rows
 from offtake_process import CommandError, run_for_json, run_visibly, serving
 
 TENANT = "acme"
 MARKER = ".made-by-demo"  # a file in the home folder
 SPAN = timedelta(days=31)  # the longest timespan that the Talkdesk API allows
-FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
-LOOP_FORMATS = {"Json": "json", "Xlsx": "xlsx"}
-NATIVE_FORMATS = {"parquet": "parquet", "arrow": "arrow", "ndjson": "ndjson", "xlsx": "xlsx"}
+TALKDESK_FORMATS = ("csv", "json", "json_bulk")
+LOOP_FORMATS = ("Json", "Xlsx")
+NATIVE_FORMATS = ("parquet", "arrow", "ndjson", "xlsx")
 ARRAYS = {("khoros", "json"), ("loop", "Json")}  # a JSON array without an object around it
 DAY_INTERVAL = {"timeInterval": "86400000"}  # milliseconds; Khoros ignores it for reports without intervals
 COMPANY_KEY, USER = "acme-c01", "pipeline@example.com"
@@ -54,6 +46,17 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """One export; the words are those of the dialect, or of the native API. The timespan is half-open, in UTC."""
+
+    report: str
+    format: str
+    start: datetime
+    end: datetime
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One verified export."""
 
@@ -61,7 +64,7 @@ class Result:
     export: Export
     rows: int
     seconds: float
-    file: Download
+    path: Path
 
 
 def main() -> int:
@@ -71,7 +74,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         results = _demo(options, console)
-    except (DemoError, CommandError, ClientError, WrongFileError, httpx.HTTPError, duckdb.Error, OSError) as error:
+    except (DemoError, CommandError, OfftakeError, WrongFileError, duckdb.Error, OSError) as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False, highlight=False)
         return 1
     console.print(_table(results))
@@ -110,17 +113,24 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     console.rule("Exports over HTTP")
     with serving(home, home / "server.log") as server:
         console.print(f"The server answers at {server.url}", highlight=False)
-        clients: list[ExportClient] = [
-            TalkdeskClient(server.url, client_id=credential["client_id"], client_secret=credential["client_secret"]),
-            KhorosClient(server.url, company_key=COMPANY_KEY, user=USER, password=user["password"]),
-            LoopClient(server.url, token=token["token"]),
-            NativeClient(server.url, token=token["token"]),
-        ]
+        basic = (USER, user["password"], COMPANY_KEY)
+        clients: dict[str, Offtake | DialectClient] = {
+            "talkdesk": DialectClient(
+                "talkdesk", server.url, client=(credential["client_id"], credential["client_secret"])
+            ),
+            "khoros": DialectClient("khoros", server.url, basic=basic),
+            "loop": DialectClient("loop", server.url, token=token["token"]),
+            "native": Offtake(server.url, token=token["token"]),
+        }
         with ExitStack() as stack:
-            for client in clients:
+            for client in clients.values():
                 stack.enter_context(client)
             exports = _exports(home, today)
-            return [_export(client, home, export, console) for client in clients for export in exports[client.dialect]]
+            return [
+                _export(dialect, client, home, export, console)
+                for dialect, client in clients.items()
+                for export in exports[dialect]
+            ]
 
 
 def _empty(home: Path) -> None:
@@ -143,7 +153,7 @@ def _exports(home: Path, last_day: date) -> dict[str, list[Export]]:
         slugs = sorted(report["slugs"][dialect] for report in reports if dialect in report["slugs"])
         pairs = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
         if "calls" in slugs:
-            pairs = [*(("calls", name) for name in FORMATS), *pairs]
+            pairs = [*(("calls", name) for name in TALKDESK_FORMATS), *pairs]
         options = DAY_INTERVAL if dialect == "khoros" else {}
         exports[dialect] = [
             Export(report=report, format=name, start=end - SPAN, end=end, options=options) for report, name in pairs
@@ -151,32 +161,39 @@ def _exports(home: Path, last_day: date) -> dict[str, list[Export]]:
     return exports
 
 
-def _export(client: ExportClient, home: Path, export: Export, console: Console) -> Result:
-    downloads = home / "downloads"
-    downloads.mkdir(exist_ok=True)
+def _export(dialect: str, client: Offtake | DialectClient, home: Path, export: Export, console: Console) -> Result:
     with console.status(f"Exporting {export.report} as {export.format}"):
         began = time.monotonic()
-        name = export.report.rpartition("/")[2]
-        suffix = (FORMATS | LOOP_FORMATS | NATIVE_FORMATS)[export.format]
-        file = client.export(export, downloads / f"{client.dialect}-{name}.{suffix}")
+        path = _download(client, export, home / "downloads")
         seconds = time.monotonic() - began
-    with console.status(f"Verifying {file.path}"):
-        rows = _verify(client.dialect, home, export, file)
+    with console.status(f"Verifying {path}"):
+        rows = _verify(dialect, home, export, path)
     console.print(f"{export.report} as {export.format}: {rows:,} rows verified", highlight=False)
-    return Result(dialect=client.dialect, export=export, rows=rows, seconds=seconds, file=file)
+    return Result(dialect=dialect, export=export, rows=rows, seconds=seconds, path=path)
 
 
-def _verify(dialect: str, home: Path, export: Export, file: Download) -> int:
-    """Return the file's rows. Compares the checksum with the ETag and, for some reports, the rows with the lake."""
-    rows = count_rows(file.path, "json_array" if (dialect, export.format) in ARRAYS else export.format)
+def _download(client: Offtake | DialectClient, export: Export, folder: Path) -> Path:
+    """Return the file of an export, which matches its manifest, or the SHA-256 that the server states."""
+    wanted: dict[str, Any] = {"start": export.start, "end": export.end, "format": export.format, "target": folder}
+    if isinstance(client, Offtake):
+        (path,) = client.export(export.report, **wanted).download()
+        return path
+    job = client.export(export.report, **wanted, options=export.options)
+    (path,) = job.download()
+    if job.downloaded is None or job.downloaded.checked != "sha-256":
+        raise DemoError(f"{path}: the server stated no SHA-256")
+    return path
+
+
+def _verify(dialect: str, home: Path, export: Export, path: Path) -> int:
+    """Return the file's rows. For some reports, compares them with the lake."""
+    rows = count_rows(path, "json_array" if (dialect, export.format) in ARRAYS else export.format)
     if not rows:
-        raise DemoError(f"{file.path} has no rows")
-    if file.etag != file.sha256:
-        raise DemoError(f"{file.path}: the sha-256 of the bytes is {file.sha256}, the server's ETag is {file.etag}")
+        raise DemoError(f"{path} has no rows")
     if export.report in INDEPENDENT_COUNT:
         expected = _independent_count(home, export)
         if rows != expected:
-            raise DemoError(f"{file.path} has {rows} rows, the lake has {expected}")
+            raise DemoError(f"{path} has {rows} rows, the lake has {expected}")
     return rows
 
 
@@ -195,7 +212,7 @@ def _independent_count(home: Path, export: Export) -> int:
 
 def _table(results: list[Result]) -> Table:
     table = Table(
-        title=f"Exports of every report and format; the files are in {results[0].file.path.parent}",
+        title=f"Exports of every report and format; the files are in {results[0].path.parent}",
         title_justify="left",
     )
     for heading in ("dialect", "report", "format", "rows", "bytes", "seconds", "file"):
@@ -208,9 +225,9 @@ def _table(results: list[Result]) -> Table:
             result.export.report,
             result.export.format,
             f"{result.rows:,}",
-            f"{result.file.bytes:,}",
+            f"{result.path.stat().st_size:,}",
             f"{result.seconds:.2f}",
-            result.file.path.name,
+            result.path.name,
         )
     return table
 

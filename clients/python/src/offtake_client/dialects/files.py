@@ -125,13 +125,18 @@ class JobFile:
             yield from session.wait(patience, error)
 
     def _file_name(self, headers: Mapping[str, str]) -> str:
-        """Return the name that the server gives the file, or the report's, with a mark of the job: names repeat."""
+        """Return the name that the server gives the file, or the report's.
+
+        If it has no part of the job's id, as that of Offtake has, it gets a mark of the job: names repeat.
+        """
         message = Message()
         message["content-disposition"] = headers.get("content-disposition", "")
         stated = message.get_filename() or ""
         if not is_plain(stated) or stated.startswith("."):
             stated = f"{self.job.report or 'export'}.{self.job.format.lower() or 'data'}"
         given = PurePath(stated)
+        if self.job.id.rpartition("/")[2][:_SHORT] in given.stem:
+            return stated
         mark = short_name(self.dialect.server, self.job.id)[:_SHORT]
         name = f"{given.stem}-{mark}{given.suffix}"
         if not is_plain(name):
