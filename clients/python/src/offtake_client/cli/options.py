@@ -38,7 +38,10 @@ OrderOption = Annotated[
 ]
 DialectOption = Annotated[
     DialectName | None,
-    typer.Option("--dialect", help="Speak the API of this product, with its credentials, instead of the native one."),
+    typer.Option(
+        metavar="NAME",
+        help="Speak the API of khoros, talkdesk or loop, with its credentials, instead of the native one.",
+    ),
 ]
 _RANGE = ".."
 
