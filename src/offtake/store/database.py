@@ -94,7 +94,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_postgresql)
             self._reader = self.engine.execution_options(**{_BEGIN: False})
             self._streamer = self.engine
-        self._idle_readers: deque[Connection] = deque()  # its append and pop are thread-safe
+        self._idle_readers: deque[Connection] = deque()  # of SQLite: its append and pop are thread-safe
 
     @property
     def file(self) -> Path | None:
@@ -150,34 +150,24 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Connect for one reading statement; use ``write`` for several statements that must see one state.
 
-        Connections are used again without the pool, which takes as long as the statement of a point read.
+        On SQLite, connections are used again without the pool, which takes as long as the statement of a point read.
         """
         with _reachable():
-            connection = self._idle_reader() or self._reader.connect()
+            try:
+                connection = self._idle_readers.pop()
+            except IndexError:
+                connection = self._reader.connect()
             is_reusable = False
             self._held.connections += 1
             try:
                 yield connection
-                is_reusable = len(self._idle_readers) < _IDLE_READERS and not connection.invalidated
+                is_reusable = self.reads_in_process and len(self._idle_readers) < _IDLE_READERS
             finally:
                 self._held.connections -= 1
                 if is_reusable:
                     self._idle_readers.append(connection)
                 else:
                     connection.close()
-
-    def _idle_reader(self) -> Connection | None:
-        """Return a connection that waits outside the pool, if there is one that the server has not closed."""
-        while self._idle_readers:
-            try:
-                connection = self._idle_readers.pop()
-            except IndexError:  # another thread took it
-                return None
-            if self.reads_in_process or _is_open(connection.connection.driver_connection):
-                return connection
-            connection.invalidate()
-            connection.close()
-        return None
 
     @contextmanager
     def stream(self) -> Iterator[Connection]:
@@ -320,14 +310,10 @@ def _require_open(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
     """
     if record.info.pop(_IS_NEW, False):  # the first statement detects a fault of a new connection
         return
-    if not _is_open(connection):
-        raise DisconnectionError("The server has ended the connection.")
-
-
-def _is_open(connection: Any) -> bool:
     socket = select.poll()
     socket.register(connection.fileno(), select.POLLIN)
-    return not socket.poll(0)
+    if socket.poll(0):
+        raise DisconnectionError("The server has ended the connection.")
 
 
 def _begin_postgresql(connection: Connection) -> None:

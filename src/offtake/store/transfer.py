@@ -31,7 +31,6 @@ def copy_all(source: Database, target: Database, progress: Progress) -> dict[str
     Both databases must have the newest schema. Raises StateError if the target is not empty, an attempt is running,
     other processes are connected to the source, or the copy differs.
     """
-    source.close()  # its idle connections, which would count as those of another process
     with source.write() as old, target.write() as new:
         for connection in (old, new):
             if connection.dialect.name == "postgresql":  # one connection is idle while the other database sorts
