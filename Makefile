@@ -1,6 +1,6 @@
 # All targets run in a bare checkout. They need only make and Python >= 3.11 (PYTHON=… selects the interpreter).
 .DEFAULT_GOAL := help
-.PHONY: help env demo clean test check lint bench fault chaos browser docs reference serve
+.PHONY: help env demo clean test check lint bench fault chaos browser docs reference dist wheels serve
 
 PY := .venv/bin/python
 OFFTAKE := .venv/bin/offtake
@@ -44,6 +44,12 @@ docs: env ## run the tests that execute the manual
 
 reference: env ## write the pages of the manual that are generated from the code
 	@$(PY) tools/reference.py $(ARGS)
+
+dist: env ## build wheels and source distributions of the server and the client into ./dist
+	@$(PY) tools/distributions.py $(ARGS)
+
+wheels: env ## build them, and use them in empty environments on each supported Python that the machine has (takes minutes)
+	@$(PY) tools/distributions.py --use $(ARGS)
 
 serve: env ## run the server on ./offtake-home (or OFFTAKE_HOME=…); create the home folder if it is missing
 	@test -f "$(OFFTAKE_HOME)/offtake.toml" || $(OFFTAKE) init --home "$(OFFTAKE_HOME)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 import duckdb
 
 from bench_result import Measurement
+from uv_command import ROOT, run_uv
 
-ROOT = Path(__file__).parents[1]
 TIME_BUDGET, MEMORY_BUDGET_MB = 0.7, 350
 GROWTH_BUDGET = 1.1  # of the peak, from the second of the three sizes to the third
 OTHERS = ("rustpy-xlsxwriter", "jetxl", "xlsxwriter, constant memory", "openpyxl, write only")
@@ -75,9 +74,8 @@ def measure(folder: Path, *, runs: int) -> Iterator[list[Measurement]]:
 def _others(folder: Path) -> Path:
     """Return the Python of an environment with the dependency group ``bench``, which is not part of the product."""
     environment = folder / "others"
-    command = [str(ROOT / ".bootstrap/bin/uv"), "sync", "--quiet", "--locked", "--only-group", "bench"]
-    settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment.resolve()), "UV_PYTHON": sys.executable}
-    subprocess.run([*command, "--project", str(ROOT)], env=settings, check=True)
+    group = ("sync", "--quiet", "--locked", "--only-group", "bench", "--project", str(ROOT))
+    run_uv(*group, UV_PROJECT_ENVIRONMENT=str(environment))
     return environment / "bin" / "python"
 
 

@@ -41,25 +41,33 @@ def run_visibly(*arguments: str) -> None:
         raise CommandError(f"`offtake {' '.join(arguments)}` ended with exit code {code}.")
 
 
-def run_for_json(*arguments: str) -> dict[str, Any]:
-    """Run a command with ``--json`` and return the object it prints."""
-    done = subprocess.run([OFFTAKE, *arguments, "--json"], check=False, capture_output=True, text=True)
+def run_for_json(*arguments: str, program: str = OFFTAKE, **environment: str) -> dict[str, Any]:
+    """Run a command with ``--json`` and return the object it prints; the variables are added to the environment."""
+    variables = {**os.environ, **environment}
+    done = subprocess.run([program, *arguments, "--json"], check=False, capture_output=True, text=True, env=variables)
     if done.returncode:
-        raise CommandError(f"`offtake {' '.join(arguments)}` ended with exit code {done.returncode}:\n{done.stderr}")
+        command = f"{Path(program).name} {' '.join(arguments)}"
+        raise CommandError(f"`{command}` ended with exit code {done.returncode}:\n{done.stderr}")
     printed: dict[str, Any] = json.loads(done.stdout)
     return printed
 
 
 @contextmanager
 def serving(
-    home: Path, log: Path, *, workers: int = 2, settings: Mapping[str, str] | None = None, timeout_seconds: float = 60
+    home: Path,
+    log: Path,
+    *,
+    workers: int = 2,
+    settings: Mapping[str, str] | None = None,
+    timeout_seconds: float = 60,
+    program: str = OFFTAKE,
 ) -> Iterator[Server]:
     """Run a server on a free port for the length of the block; it is ready when the block begins.
 
     Log lines go to ``log``; ``settings`` are added to the environment. SIGTERM stops the server. Raises CommandError
     when the server is not ready in time or its exit code is not 0.
     """
-    arguments = [OFFTAKE, "serve", "--home", str(home), "--port", "0", "--workers", str(workers)]
+    arguments = [program, "serve", "--home", str(home), "--port", "0", "--workers", str(workers)]
     with log.open("wb") as lines:
         process = subprocess.Popen(
             arguments,
@@ -93,9 +101,10 @@ def _url(process: subprocess.Popen[str], log: Path, timeout_seconds: float) -> s
 
 
 def _read_first(stream: IO[str], first: queue.SimpleQueue[str]) -> None:
-    first.put(stream.readline())
-    for _ in stream:  # keep reading, because a full pipe blocks the server
-        pass
+    with stream:
+        first.put(stream.readline())
+        for _ in stream:  # keep reading, because a full pipe blocks the server
+            pass
 
 
 def _stop(process: subprocess.Popen[str]) -> int:

@@ -1,3 +1,5 @@
 """Offtake: a self-hosted export server for customer-care data."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("offtake")

@@ -12,7 +12,8 @@ import pytest
 from tests.fixtures import loop
 from tests.fixtures.care import call
 from tests.fixtures.installation import Served
-from tests.fixtures.own_environment import ROOT, python_of
+from tests.fixtures.own_environment import python_of
+from uv_command import ROOT
 
 SCRIPT = ROOT / "tests" / "fixtures" / "generated_client" / "export.py"
 

@@ -22,9 +22,10 @@ from offtake.model.job import Status
 from offtake.model.tenant import DataAccess
 from tests.fixtures.care import call
 from tests.fixtures.installation import Served
-from tests.fixtures.own_environment import ROOT, python_of
+from tests.fixtures.own_environment import python_of
 from tests.fixtures.polling import wait_for
 from tests.fixtures.sharing import SharingWire, recipient, refresh, share
+from uv_command import ROOT
 
 SCRIPT = ROOT / "tests" / "fixtures" / "delta_sharing" / "read.py"
 PAGE = ROOT / "docs" / "how-to" / "read-by-delta-sharing.md"

@@ -22,9 +22,10 @@ from deltalake import DeltaTable
 
 from offtake.lake.seed import SeedPlan, seed
 from tests.fixtures.installation import Served
-from tests.fixtures.own_environment import ROOT, python_of
+from tests.fixtures.own_environment import python_of
 from tests.fixtures.storage_paths import lake_folder
 from tests.fixtures.talkdesk import Credential
+from uv_command import ROOT
 
 CONNECTOR = ROOT / "tests" / "fixtures" / "airbyte"
 ZONE = "Africa/Johannesburg"  # two hours from UTC, without repeated hours
