@@ -1,4 +1,4 @@
-"""The uv that tools/bootstrap.sh installed, for environments beside that of the checkout."""
+"""The uv that tools/bootstrap.sh installed, for environments other than that of the checkout."""
 
 from __future__ import annotations
 
