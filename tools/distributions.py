@@ -146,13 +146,13 @@ def use(built: Built, servers: Sequence[str], clients: Sequence[str], folder: Pa
         installed[python] = install(f"{built.client}[cli]", python, folder / f"client-{Path(python).name}")
         check_versions(installed[python], "offtake-client", version)
     for python in servers:
-        place = folder / f"server-{Path(python).name}"
+        base = folder / f"server-{Path(python).name}"
         locked = ("--constraint", str(built.folder / CONSTRAINTS))
-        server = install(str(built.server), python, place / "environment", *locked)
+        server = install(str(built.server), python, base / "environment", *locked)
         check_versions(server, "offtake", version)
-        with chdir(place), first_run(server, place) as (running, token):
+        with chdir(base), first_run(server, base) as (running, token):
             for other, client in installed.items():
-                file = download(client, running, token, place / f"for-{Path(other).name}")
+                file = download(client, running, token, base / f"for-{Path(other).name}")
                 yield f"server on Python {python}, client on Python {other}: {file.name}, verified"
 
 

@@ -43,6 +43,28 @@ def test_links_resolve(page: Path) -> None:
     assert not broken
 
 
+# Options and programs of GNU that macOS and the BSDs lack, or that mean something else there.
+GNU_ONLY = re.compile(
+    r"\bdate\b[^|\n]*( -d| --date| -I|%N)|\bsed +(-[nE]*[ir]|--)|\breadlink +-f|\bstat +(-c|--)|\bgrep +-\w*P"
+    r"|\bxargs +-\w*r|\bbase64 +(-w|--)|\b(sha\d+|md5)sum\b|\bhead +-n? *-\d+ |\bmktemp +--|\bfind\b[^|\n]* -printf"
+    r"|\b(cp|mv|ln|ls|rm|sort|touch|du|df|wc|cut|tr) +[^|\n]*--[a-z]|\becho +-e|^ *(tac|shuf|nproc|numfmt|timeout) "
+)
+
+
+def test_the_manual_uses_no_commands_that_only_gnu_has() -> None:
+    for command in ("X=$(date -u -d yesterday +%F)", "sed -i s/a/b/ x", "sha256sum --check", "cp --archive a b"):
+        assert GNU_ONLY.search(command), command
+    pages = [ROOT / "README.md", ROOT / "clients" / "python" / "README.md", *ROOT.glob("docs/**/*.md")]
+    lines = (
+        (page.name, line)
+        for page in pages
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        if language in {"", "sh"}
+        for line in block.splitlines()
+    )
+    assert [(name, line) for name, line in lines if GNU_ONLY.search(line)] == []
+
+
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     reports = ROOT / "docs" / "reference" / "reports.md"  # the page that lists the reports' pages

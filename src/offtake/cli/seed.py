@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -26,6 +26,7 @@ from offtake.lake.seed import seed as seed_lake
 from offtake.lake.seed.ownership import tables_with_other_rows
 from offtake.lake.tables import tables
 
+_DAYS_BEFORE_TODAY = {"today": 0, "yesterday": 1}
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
 
@@ -39,8 +40,8 @@ def seed(
     home: HomeOption = DEFAULT_HOME,
     days: Annotated[int, typer.Option(min=1, max=3660, help="Number of days; the last one is --until.")] = 31,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day. Default: today (UTC).")
-    ] = None,
+        str, typer.Option(metavar="DAY", help="Last day: YYYY-MM-DD, today or yesterday (UTC).")
+    ] = "today",
     size: Annotated[str, typer.Option(help=f"Number of calls: {_SIZES}")] = "small",
     calls: Annotated[int | None, typer.Option(min=1, help="Exact number of calls, instead of --size.")] = None,
     table: Annotated[
@@ -65,12 +66,12 @@ def seed(
     """
     if size not in SIZES:
         raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
+    last = _last_day(until)
     only = [find_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
     if not force:
         _require_own_rows(tenant, services)
-    last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(
         tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed, clock_changes=clock_changes
     )
@@ -84,6 +85,17 @@ def seed(
         )
     lines = [f"{rows:>10,} {table}" for table, rows in seeded.items()]
     show({"tenant": tenant, "until": last.isoformat(), "rows": dict(seeded)}, as_json, "\n".join(lines))
+
+
+def _last_day(until: str) -> date:
+    today = datetime.now(UTC).date()
+    if until in _DAYS_BEFORE_TODAY:
+        return today - timedelta(days=_DAYS_BEFORE_TODAY[until])
+    try:
+        return datetime.strptime(until, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        problem = f"{until!r} is not a day; write YYYY-MM-DD, today or yesterday."
+        raise typer.BadParameter(problem, param_hint="--until") from None
 
 
 def _require_own_rows(tenant: str, on: Services) -> None:
