@@ -1,6 +1,6 @@
 # All targets run in a bare checkout. They need only make and Python >= 3.11 (PYTHON=… selects the interpreter).
 .DEFAULT_GOAL := help
-.PHONY: help env demo clean test check lint bench fault chaos browser docs reference dist wheels serve
+.PHONY: help env demo clean test check lint bench fault chaos browser docs site reference dist wheels serve
 
 PY := .venv/bin/python
 OFFTAKE := .venv/bin/offtake
@@ -22,7 +22,7 @@ demo: env ## show sample data, a real server, exports of every report and format
 clean: ## remove what make demo, make bench and the tests leave in the checkout (about 3 GB); no environment, no other home
 	@if test -e demo-home && ! test -f demo-home/.made-by-demo; then \
 		echo "make clean: demo-home was not made by make demo; remove it yourself." >&2; exit 2; fi
-	rm -rf demo-home .bench .hypothesis .schemathesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist
+	rm -rf demo-home .bench .hypothesis .schemathesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist site .site
 
 test: env ## run every test, on up to 4 cores (ARGS="-k word" passes options to pytest)
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
@@ -41,6 +41,9 @@ bench: env ## measure speed and memory, and compare them with the budgets (takes
 
 docs: env ## run the tests that execute the manual
 	@$(PY) -m pytest tests/docs $(ARGS)
+
+site: env ## build the manual as a web site with search into ./site; it needs no other host
+	@$(PY) tools/site_of_the_manual.py $(ARGS)
 
 reference: env ## write the pages of the manual that are generated from the code
 	@$(PY) tools/reference.py $(ARGS)

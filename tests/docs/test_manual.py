@@ -103,7 +103,7 @@ def test_every_make_target_is_documented() -> None:
 
 def test_make_clean_removes_what_the_demo_left_and_no_other_home(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("demo-home/lake", ".bench", "readme-home", ".venv"):
+    for name in ("demo-home/lake", ".bench", "dist", "site", "readme-home", ".venv"):
         (tmp_path / name).mkdir(parents=True)
     clean = ["make", "clean"]
     refused = subprocess.run(clean, cwd=tmp_path, capture_output=True, text=True, check=False)
