@@ -1,6 +1,6 @@
 # All targets run in a bare checkout. They need only make and Python >= 3.11 (PYTHON=… selects the interpreter).
 .DEFAULT_GOAL := help
-.PHONY: help env demo clean test check lint bench fault chaos browser docs site reference dist wheels serve
+.PHONY: help env demo clean test check lint bench fault chaos browser docs site reference changelog dist wheels serve
 
 PY := .venv/bin/python
 OFFTAKE := .venv/bin/offtake
@@ -47,6 +47,9 @@ site: env ## build the manual as a web site with search into ./site; it needs no
 
 reference: env ## write the pages of the manual that are generated from the code
 	@$(PY) tools/reference.py $(ARGS)
+
+changelog: env ## move the changelog fragments into CHANGELOG.md as the section of this version (ARGS=--draft only prints it)
+	@.venv/bin/towncrier build --version "$$($(OFFTAKE) --version | cut -d ' ' -f 2)" $(ARGS)
 
 dist: env ## build wheels and source distributions of the server and the client into ./dist
 	@$(PY) tools/distributions.py $(ARGS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import offtake
 from demo import MARKER
 from offtake.lake.tables import tables
 from offtake.model.job import MOVES, Status
@@ -149,5 +150,16 @@ def test_every_dependency_is_documented() -> None:
 
 def test_changelog_fragments_are_named_as_their_page_says() -> None:
     names = {path.name for path in (ROOT / "changelog.d").iterdir()} - {"README.md"}
-    pattern = r"(\d+(\.\d+)?|\+[a-z0-9-]+)\.(added|changed|fixed|removed|security)\.md"
+    pattern = r"(\d+(\.\d+)?|\+[a-z0-9-]+)\.(summary|added|changed|fixed|removed|security)\.md"
     assert [name for name in names if not re.fullmatch(pattern, name)] == []
+
+
+def test_the_changelog_of_the_next_release_has_every_fragment() -> None:
+    command = ["make", "changelog", "ARGS=--draft --date 2026-12-01"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"## {offtake.__version__} (2026-12-01)" in done.stdout.splitlines()
+    assert "\n### This release\n\n" in done.stdout
+    section = re.sub(r"\s+", "", done.stdout)
+    fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
+    missing = [path.name for path in fragments if re.sub(r"\s+", "", path.read_text("utf-8")) not in section]
+    assert missing == []
