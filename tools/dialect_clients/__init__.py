@@ -1,7 +1,9 @@
 """Clients of the server's dialects behind one interface: create, wait, download, cancel, delete, list.
 
-They are written against the vendors' documentation alone and know nothing of the server's code, so that a client
-library can take their place. One synchronous client per dialect; each authenticates as its vendor prescribes.
+They test the wire and put load on it: each method sends one request once and shows its response, and the ``build_…``
+methods return requests unsent. ``offtake_client`` repeats, resumes and verifies; whatever only needs files uses it.
+They are written against the vendors' documentation alone and know nothing of the server's code. One synchronous client
+per dialect; each authenticates as its vendor prescribes.
 """
 
 from __future__ import annotations

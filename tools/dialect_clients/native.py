@@ -1,4 +1,4 @@
-"""Client of the native API: a Bearer token, exports under /v1, files named by their manifest."""
+"""Requests of the native API for load tests: a Bearer token, exports under /v1, files named by their manifest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 
 from dialect_clients.errors import NoFile
 from dialect_clients.export_client import ExportClient, expect
-from dialect_clients.export_job import Export, Job, JobState, Operation
+from dialect_clients.export_job import Export, Job, JobState
 
 _STATES = {
     "queued": JobState.OPEN,
@@ -27,7 +27,6 @@ class NativeClient(ExportClient):
     """One token. An export's options are the members of the request's body."""
 
     dialect = "native"
-    operations = frozenset(Operation)
 
     def __init__(self, url: str, *, token: str, verify: ssl.SSLContext | bool = True) -> None:
         super().__init__(url, verify=verify)
@@ -64,28 +63,5 @@ class NativeClient(ExportClient):
         expect(response, httpx.codes.FOUND)
         return str(response.headers["location"])
 
-    def cancel(self, job: Job) -> bool:
-        response = self.send(self._build("POST", f"/v1/exports/{job.id}/cancel"))
-        expect(response, httpx.codes.OK, httpx.codes.NOT_FOUND, httpx.codes.CONFLICT)
-        return response.status_code == httpx.codes.OK
-
-    def delete(self, job: Job) -> bool:
-        response = self.send(self._build("DELETE", f"/v1/exports/{job.id}"))
-        expect(response, httpx.codes.NO_CONTENT, httpx.codes.NOT_FOUND, httpx.codes.CONFLICT, httpx.codes.GONE)
-        return response.status_code == httpx.codes.NO_CONTENT
-
-    def list_jobs(self, report: str) -> list[Job]:
-        jobs: list[Job] = []
-        cursor: str | None = None
-        while True:
-            page = {} if cursor is None else {"cursor": cursor}
-            response = self.send(self._build("GET", "/v1/exports", params={"report": report, **page}))
-            expect(response, httpx.codes.OK)
-            body: dict[str, Any] = response.json()
-            jobs += [Job(item["id"], report) for item in body["exports"]]
-            cursor = body["next"]
-            if cursor is None:
-                return jobs
-
-    def _build(self, method: str, path: str, *, json: Any = None, params: Any = None) -> httpx.Request:
-        return self.http.build_request(method, path, json=json, params=params, headers=self.headers)
+    def _build(self, method: str, path: str, *, json: Any = None) -> httpx.Request:
+        return self.http.build_request(method, path, json=json, headers=self.headers)
