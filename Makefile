@@ -49,7 +49,7 @@ reference: env ## write the pages of the manual that are generated from the code
 	@$(PY) tools/reference.py $(ARGS)
 
 changelog: env ## move the changelog fragments into CHANGELOG.md as the section of this version (ARGS=--draft only prints it)
-	@.venv/bin/towncrier build --version "$$($(OFFTAKE) --version | cut -d ' ' -f 2)" $(ARGS)
+	@.venv/bin/towncrier build --version "$$($(PY) -c 'from importlib.metadata import version; print(version("offtake"))')" $(ARGS)
 
 dist: env ## build wheels and source distributions of the server and the client into ./dist
 	@$(PY) tools/distributions.py $(ARGS)
