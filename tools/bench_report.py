@@ -41,7 +41,12 @@ def main() -> None:
         fixed_join_sides=wanted["threads"] == 1,
     )
     with Session(
-        limits, views, tenant=wanted["tenant"], writable=(NULL_DEVICE,), partitions=wanted["partitions"]
+        limits,
+        views,
+        tenant=wanted["tenant"],
+        writable=(NULL_DEVICE,),
+        partitions=wanted["partitions"],
+        by_buckets=wanted["by_buckets"],
     ) as session:
         prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
@@ -62,7 +67,13 @@ def main() -> None:
 
 def _view(found: dict[str, Any]) -> TableView:
     columns = tuple((name, sql_type) for name, sql_type in found["columns"])
-    return TableView(table=found["table"], files=tuple(found["files"]), columns=columns, rows=found["rows"])
+    return TableView(
+        table=found["table"],
+        files=tuple(found["files"]),
+        columns=columns,
+        rows=found["rows"],
+        bucketed_by=found["bucketed_by"],
+    )
 
 
 def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportRequest]:

@@ -26,12 +26,13 @@ from offtake.core.attempt.resource_plan import resource_plan
 from offtake.core.query import filters
 from offtake.core.services import Services
 from offtake.home import Home
+from offtake.lake.buckets import ROW_GROUP_ROWS, bucket, bucket_range
 from offtake.lake.delta import Lake
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import Table, TableKind, tables
-from offtake.model.report import Prune, Report, TableUse
+from offtake.model.report import Prune, Report, TableUse, reads_buckets
 from offtake.model.timespan import Timespan
-from offtake.model.view import TableView
+from offtake.model.view import BUCKET, TableView
 from offtake.settings import load_settings
 
 MEMORY_BUDGET_MB = 512
@@ -75,12 +76,13 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
         "zone": timespan.zone,
         "views": [asdict(view) for view in views],
         "partitions": resources.partitions,
+        "by_buckets": resources.partitions > 1 and reads_buckets(report, views),
         "threads": resources.threads,
         "memory_mb": on.attempt.memory_mb,
         "temp": str(work / "temp"),
         "temp_mb": 100_000,
     }
-    scan = _run(wanted | {"report": None, "scan": main.name, "partitions": 1})
+    scan = _run(wanted | {"report": None, "scan": main.name, "partitions": 1, "by_buckets": False})
     what = f"{report.name}: {held:,} of {main.name}"
     try:
         ours = _run(wanted)
@@ -166,13 +168,22 @@ def _copies(base: duckdb.DuckDBPyConnection, view: TableView, work: Path, *, tim
     if not any(table.by_name[name].references is None for name in own):
         renamed += [f"{name} || copy AS {name}" for name in own if table.by_name[name].references not in facts]
     replaced = f"REPLACE ({', '.join(renamed)})" if renamed else ""
+    order, bucketed = "", ""
+    if table.group_key is not None:
+        replaced = f"REPLACE ({', '.join([*renamed, f'NULL AS {BUCKET}'])})"
+        bucketed = f"REPLACE ({bucket(table)} AS {BUCKET})"
+        order = f"ORDER BY {bucket_range(view.rows * times)}, {table.event_time}"
+    rows_of_group = _ROW_GROUP if table.group_key is None else ROW_GROUP_ROWS
     target = work / "copies" / view.table / f"tenant={TENANT}"
     target.mkdir(parents=True)
     file = target / "rows.parquet"
     base.execute(
-        f"COPY (SELECT * EXCLUDE (copy, tenant) {replaced} FROM read_parquet($files, hive_partitioning = true, "
-        f"hive_types_autocast = false, union_by_name = true), range({times}) AS copies (copy)) "
-        f"TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})",
+        f"COPY (SELECT * {bucketed} FROM (SELECT * EXCLUDE (copy, tenant) {replaced} "
+        "FROM read_parquet($files, hive_partitioning = true, "
+        f"hive_types_autocast = false, union_by_name = true), range({times}) AS copies (copy)) {order}) "
+        f"TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE {rows_of_group})",
         {"files": list(view.files)},
     )
-    return TableView(table=view.table, files=(str(file),), columns=view.columns, rows=view.rows * times)
+    return TableView(
+        table=view.table, files=(str(file),), columns=view.columns, rows=view.rows * times, bucketed_by=table.group_key
+    )

@@ -28,7 +28,7 @@ from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
-from offtake.model.report import Publication
+from offtake.model.report import Publication, reads_buckets
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
 from offtake.wire.presentations import PRESENTATIONS
@@ -87,7 +87,12 @@ class Stored:
         file = self.folder / "export"
         own = replace(limits(self.folder), threads=threads, fixed_join_sides=partitions > 1)
         with Session(
-            own, views, tenant=care.tenant, writable=(file, partition_file(file)), partitions=partitions
+            own,
+            views,
+            tenant=care.tenant,
+            writable=(file, partition_file(file)),
+            partitions=partitions,
+            by_buckets=partitions > 1 and reads_buckets(known, views),
         ) as session:
             request = filters.prepare(session, known, request)
             intermediate.create_tables(session, known, request)

@@ -17,6 +17,13 @@ CREATE TEMP MACRO in_partition(key) AS
     coalesce(CAST(getvariable('partitions') AS UBIGINT), 1) = 1
     OR hash(key) % CAST(getvariable('partitions') AS UBIGINT) = CAST(getvariable('partition') AS UBIGINT);
 
+-- The same for the bucket that files store (docs/reference/lake.md); `in_partition` is replaced by it where they do.
+CREATE TEMP MACRO in_buckets(bucket) AS
+    bucket >= coalesce(CAST(getvariable('partition') AS BIGINT), 0) * 65536
+        // coalesce(CAST(getvariable('partitions') AS BIGINT), 1)
+    AND bucket < (coalesce(CAST(getvariable('partition') AS BIGINT), 0) + 1) * 65536
+        // coalesce(CAST(getvariable('partitions') AS BIGINT), 1);
+
 -- Elapsed time between two instants in whole units, truncated; negative if `later` is the earlier one.
 CREATE TEMP MACRO seconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000000) AS BIGINT);
 CREATE TEMP MACRO milliseconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000) AS BIGINT);

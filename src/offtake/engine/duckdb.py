@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +16,8 @@ from offtake.engine.locked_database import Limits, open_database
 from offtake.errors import AttemptInterrupted, QueryFailed
 from offtake.model.format_options import CsvOptions
 from offtake.model.query import Query
-from offtake.model.view import TableView
+from offtake.model.report import with_buckets
+from offtake.model.view import TableView, with_bucket_column
 from offtake.sql_text import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class Session:
     """A locked DuckDB database over one tenant's files. Use as a context manager; any thread may call ``interrupt``.
 
     Its views show only rows of ``tenant``. A query that calls ``in_partition`` is divided into ``partitions``; ``copy``
-    writes one of them.
+    writes one of them. With ``by_buckets``, it is divided by the buckets that the files store, so that a partition
+    reads its part of the files (``reads_buckets``).
     """
 
     def __init__(
@@ -39,14 +42,17 @@ class Session:
         tenant: str,
         writable: Sequence[Path] = (),
         partitions: int = 1,
+        by_buckets: bool = False,
     ) -> None:
         self.tenant = tenant
+        self._by_buckets = by_buckets
         self.partitions = partitions
         self._memory_bytes = limits.memory_mb * 1024 * 1024
         self._threads = limits.threads
         self._interrupted = threading.Event()
         self._external_sort: ExternalSort | None = None  # set by ``sort``; its ranges are then the partitions
-        self._connection = open_database(limits, views, tenant=tenant, writable=writable)
+        shown = [with_bucket_column(view) for view in views] if by_buckets else views
+        self._connection = open_database(limits, shown, tenant=tenant, writable=writable)
         try:
             with translate_errors():
                 self._select_partitions()
@@ -57,7 +63,7 @@ class Session:
     def define(self, sql: str) -> None:
         """Run statements that define macros or views for later queries. They must not contain text from a request."""
         with translate_errors():
-            self._connection.execute(sql)
+            self._connection.execute(self._text(sql))
 
     def set_variable(self, name: str, value: object) -> None:
         """Set a session variable, which queries read with ``getvariable``."""
@@ -85,7 +91,7 @@ class Session:
         """Return all rows of one partition as dicts: for tests and previews, never for an export."""
         with translate_errors():
             self._select_partition(partition)
-            rows = self._connection.execute(query.sql, dict(query.values)).fetchall()
+            rows = self._connection.execute(self._text(query.sql), dict(query.values)).fetchall()
         return [dict(zip(query.columns, row, strict=True)) for row in rows]
 
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
@@ -95,7 +101,8 @@ class Session:
         AttemptInterrupted also if ``interrupt`` was called between two partitions, and RowTooWideError.
         """
         self._raise_if_interrupted()
-        rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
+        sql = self._text(query.sql)
+        rows = f"SELECT to_json(shown) FROM (\n{sql}\n) AS shown" if as_json else sql  # noqa: S608
         with translate_errors():
             self._select_partition(partition)
             statement = f"COPY (\n{rows}\n) TO {quote_literal(str(path))} ({options}, USE_TMP_FILE false)"
@@ -118,7 +125,7 @@ class Session:
                     if partition
                     else f"CREATE TEMP TABLE {quote_identifier(name)} AS"
                 )
-                self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
+                self._connection.execute(f"{start}\n{self._text(query.sql)}", dict(query.values))
 
     def merge_partitions(self) -> None:
         """Continue with one partition that contains all rows, once the partitioned tables have been created."""
@@ -136,6 +143,7 @@ class Session:
         The rows of each partition are stored in tables that spill. Each partition of the result is a sort range of at
         most ``range_bytes`` bytes (or one row), and is sorted separately. ``order_bounds`` needs ``keep_order``.
         """
+        query = replace(query, sql=self._text(query.sql))
         ranges = ExternalSort(self._connection, check=self._raise_if_interrupted)
         for partition in range(self.partitions):
             with translate_errors():
@@ -172,7 +180,7 @@ class Session:
 
     def _types(self, query: Query) -> list[tuple[str, str]]:
         with translate_errors():
-            columns = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+            columns = self._connection.execute(f"DESCRIBE\n{self._text(query.sql)}", dict(query.values)).fetchall()
         return [(column[0], column[1]) for column in columns]
 
     def checked(self, query: Query, *, copies: int) -> Query:
@@ -232,7 +240,7 @@ class Session:
         self._raise_if_interrupted()
         with translate_errors():
             self._select_partition(partition)
-            reader = self._connection.sql(query.sql, params=dict(query.values)).to_arrow_reader(size)
+            reader = self._connection.sql(self._text(query.sql), params=dict(query.values)).to_arrow_reader(size)
         yield from arrow_batches.read(reader)
 
     @property
@@ -260,7 +268,7 @@ class Session:
         self._raise_if_interrupted()
         with translate_errors():
             self._select_partition(partition)
-            streamed = self._connection.execute(query.sql, dict(query.values))
+            streamed = self._connection.execute(self._text(query.sql), dict(query.values))
         while True:
             with translate_errors():
                 batch: list[Any] = streamed.fetchmany(size)
@@ -272,6 +280,9 @@ class Session:
         """Return the rows of a small query that reads no table. Rows of another query may be streamed meanwhile."""
         with translate_errors(), self._connection.cursor() as cursor:
             return cursor.execute(query.sql, dict(query.values)).fetchall()
+
+    def _text(self, sql: str) -> str:
+        return with_buckets(sql) if self._by_buckets else sql
 
     def _raise_if_interrupted(self) -> None:
         if self._interrupted.is_set():

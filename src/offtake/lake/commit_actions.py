@@ -12,12 +12,14 @@ from offtake.lake.change_log import TombstoneFile
 from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
 
+BUCKETED = "bucketed-"  # beginning of the names of files in which each row has its bucket
 TOMBSTONES = "_tombstones"  # folder within the table's folder; vacuum keeps names that begin with "_"
 
 
 def new_name(tenant: str, file: NewFile, number: int, token: str) -> str:
     """Return the name of a new file within the table's folder; ``token`` has the id of the change."""
-    return f"tenant={tenant}/{_folder(file.month)}part-{number:05}-{token}.parquet"
+    start = BUCKETED if file.has_buckets else "part-"
+    return f"tenant={tenant}/{_folder(file.month)}{start}{number:05}-{token}.parquet"
 
 
 def tombstone_folder(tenant: str) -> str:

@@ -22,10 +22,10 @@ from deltalake.schema import ArrayType, PrimitiveType
 from offtake.errors import LakeVersionGone, StorageUnavailable
 from offtake.lake.cache import RemoteFile
 from offtake.lake.change_log import ChangeEntry, find_change
-from offtake.lake.commit_actions import actions, new_name, tombstone_file, tombstone_folder
+from offtake.lake.commit_actions import BUCKETED, actions, new_name, tombstone_file, tombstone_folder
 from offtake.lake.staging import sweep_staging
 from offtake.lake.storage import TableStorage
-from offtake.lake.tables import HIDDEN_COLUMNS, Table
+from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
 from offtake.model.column_type import ColumnType
 
@@ -68,6 +68,7 @@ class LakeFile:
     month: str | None
     rows: int
     written_at: datetime = _NOT_IN_LOG
+    has_buckets: bool = False  # whether each row has its bucket (``buckets``)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,7 @@ class Lake:
                 month=row[5] if row[5:] else None,
                 rows=row[3] or 0,
                 written_at=datetime.fromtimestamp(row[2] / 1_000, UTC),
+                has_buckets=row[1].rpartition("/")[2].startswith(BUCKETED),
             )
             for row in rows
         )
@@ -277,7 +279,7 @@ def storage_faults(table: Table) -> Iterator[None]:
 def _schema(table: Table) -> Schema:
     """Return the Delta schema. All columns are nullable, because a column added later is null in older rows."""
     fields = [Field(column.name, _DELTA_TYPES[column.type]) for column in table.columns]
-    hidden = [Field(name, PrimitiveType("long")) for name in HIDDEN_COLUMNS]
+    hidden = [Field(name, PrimitiveType("long")) for name in table.hidden_columns]
     return Schema([*fields, *hidden, *(Field(name, _STRING) for name in table.partition_columns)])
 
 

@@ -117,6 +117,7 @@ def view(table: Table, files: Sequence[LakeFile]) -> TableView:
         files=tuple(file.path for file in files),
         columns=table.stored_columns,
         rows=sum(file.rows for file in files),
+        bucketed_by=table.group_key if all(file.has_buckets for file in files) else None,
     )
 
 

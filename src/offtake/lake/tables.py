@@ -15,12 +15,12 @@ from types import MappingProxyType
 from typing import Any
 
 from offtake.model.column_type import ColumnType
+from offtake.model.view import BUCKET
 from offtake.tomlfile import read_toml
 
-# Columns of the files that reports do not see. Both are null in rows that were written before the columns existed.
+# Columns of the files that reports do not see. They are null in rows that were written before the columns existed.
 VERSION = "_version"  # Delta version of the commit that last changed the row
 LOAD_VERSION = "_load_version"  # Delta version of the load whose values the row has; an undo restores it
-HIDDEN_COLUMNS = (VERSION, LOAD_VERSION)
 # What the ids are that a column with a reference to the table has, if they are of persons or lead to their rows.
 _IDENTIFIED: Mapping[str, str] = MappingProxyType(
     {"agent": "agent", "author": "author", "customer": "customer", "conversation": "conversation"}
@@ -78,6 +78,7 @@ class Table:
     meaning: str
     key: tuple[str, ...]
     event_time: str | None
+    group_key: str | None  # the column whose rows belong together; files store its ``BUCKET``
     columns: tuple[TableColumn, ...]
     erases_row: bool = False  # whether a row that belongs to an erased person is removed
     erased_columns: frozenset[str] = frozenset()  # what is blanked in a row that belongs to an erased person
@@ -108,7 +109,12 @@ class Table:
     @property
     def file_columns(self) -> tuple[tuple[str, str], ...]:
         """Name and DuckDB type of every stored column: as ``stored_columns``, with the hidden columns."""
-        return self._model_columns + tuple((name, "BIGINT") for name in HIDDEN_COLUMNS) + self._partition_columns
+        return self._model_columns + tuple((name, "BIGINT") for name in self.hidden_columns) + self._partition_columns
+
+    @property
+    def hidden_columns(self) -> tuple[str, ...]:
+        """Names of the columns of the files that reports do not see; their type is BIGINT."""
+        return (VERSION, LOAD_VERSION) if self.group_key is None else (VERSION, LOAD_VERSION, BUCKET)
 
     @property
     def _model_columns(self) -> tuple[tuple[str, str], ...]:
@@ -133,6 +139,7 @@ def _table(name: str, row: dict[str, Any]) -> Table:
         meaning=row["meaning"],
         key=tuple(row["key"]),
         event_time=row.get("event_time"),
+        group_key=row.get("group_key"),
         columns=tuple(_column(**column) for column in row["columns"]),
         erases_row=erase == _ROW,
         erased_columns=frozenset() if erase == _ROW else frozenset(erase),

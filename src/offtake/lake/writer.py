@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from offtake.lake.buckets import ROW_GROUP_ROWS, bucket_range
 from offtake.lake.staging import MEMORY_BYTES, Staging
 from offtake.lake.tables import DUCKDB_TYPES, Table
 from offtake.model.column_type import ColumnType
 from offtake.sql_text import quote_identifier, quote_literal
 
-COPY_OPTIONS = "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES '16MiB'"
+_FORMAT = "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {rows}, ROW_GROUP_SIZE_BYTES '16MiB'"
+COPY_OPTIONS = _FORMAT.format(rows=122_880)
+_BUCKET_OPTIONS = _FORMAT.format(rows=ROW_GROUP_ROWS)
 FILE_BYTES = 128 * 1024 * 1024  # files are joined up to this size
 _SORT_BYTES = MEMORY_BYTES // 8  # a sort holds its rows several times
 _NARROW_SORT_BYTES = MEMORY_BYTES * 4  # of rows of which 2,048 are small; they spill
@@ -33,10 +36,14 @@ class NewFile:
     rows: int
     bytes: int
     month: str | None
+    has_buckets: bool = False  # whether each row has its bucket
 
 
 def sort_columns(table: Table) -> list[str]:
-    """Return the columns by which rows are sorted in files: the event time, then the key."""
+    """Return the columns by which rows are sorted in files: the event time, then the key.
+
+    A table with a group key is sorted by ranges of its bucket first (``buckets``).
+    """
     return list(dict.fromkeys([*([table.event_time] if table.event_time else []), *table.key]))
 
 
@@ -68,19 +75,26 @@ class FileWriter:
 
     def write_sorted(self, rows: str, sizes: str, *, month: str | None) -> list[NewFile]:
         """Write the rows of a SELECT, sorted; ``sizes`` is a SELECT of their sort columns and ``row_bytes``."""
-        order = ", ".join(quote_identifier(name) for name in sort_columns(self._table))
-        total, average = self._row(f"SELECT coalesce(sum({_SIZE}), 0), coalesce(avg({_SIZE}), 0) FROM ({sizes})")  # noqa: S608
+        total, average, number = self._row(
+            f"SELECT coalesce(sum({_SIZE}), 0), coalesce(avg({_SIZE}), 0), count(*) FROM ({sizes})"  # noqa: S608
+        )
         if total == 0:
             return []
         limit = _NARROW_SORT_BYTES if average <= _NARROW_BYTES else _SORT_BYTES
         if total <= limit:
-            return [self.write(f"SELECT * FROM ({rows}) ORDER BY {order}", month=month)]  # noqa: S608
-        files = []
-        for number in range(self._divide(sizes, limit)):
-            self._choose(number)
+            return [self.write(f"SELECT * FROM ({rows}) ORDER BY {self._order(number)}", month=month)]  # noqa: S608
+        files, ranges = [], self._divide(sizes, limit)
+        order = self._order(number // ranges)
+        for chosen in range(ranges):
+            self._choose(chosen)
             selected = f"SELECT * FROM ({rows}) WHERE {self._is_chosen} ORDER BY {order}"  # noqa: S608
             files.append(self.write(selected, month=month))
         return self.join(files, month=month)
+
+    def _order(self, rows: int) -> str:
+        """Return the order of so many rows, as SQL."""
+        ranges = [] if self._table.group_key is None else [bucket_range(rows)]
+        return ", ".join([*ranges, *(quote_identifier(name) for name in sort_columns(self._table))])
 
     def join(self, files: Sequence[NewFile], *, month: str | None) -> list[NewFile]:
         """Join consecutive files of the staging folder up to ``FILE_BYTES``."""
@@ -111,9 +125,11 @@ class FileWriter:
         self._files += 1
         name = f"{self._table.name}-{self._files:06}.parquet"
         target = quote_literal(self._staging.engine_path(name))
-        (written,) = self._row(f"COPY ({rows}) TO {target} ({COPY_OPTIONS})")
-        path = self._staging.path(name)
-        return NewFile(path=path, rows=int(written), bytes=path.stat().st_size, month=month)
+        has_buckets = self._table.group_key is not None
+        options = _BUCKET_OPTIONS if has_buckets else COPY_OPTIONS
+        (written,) = self._row(f"COPY ({rows}) TO {target} ({options})")
+        path, size = self._staging.path(name), self._staging.path(name).stat().st_size
+        return NewFile(path=path, rows=int(written), bytes=size, month=month, has_buckets=has_buckets)
 
     def _divide(self, sizes: str, limit: int) -> int:
         """Divide the rows into sort ranges of about ``limit`` bytes, and return their number."""

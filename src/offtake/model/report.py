@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering
+from offtake.model.view import BUCKET, TableView
 
 
 class Mark(StrEnum):
@@ -107,19 +109,36 @@ class Report:
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
     # A column by which ``in_partition`` may divide the query: its values are independent.
     partition_by: str | None = None
+    reads_buckets: bool = False  # whether the texts can also divide by the bucket that files store (``with_buckets``)
     intermediate_tables: tuple[IntermediateTable, ...] = ()  # in the order of their creation
     parameters: tuple[str, ...] = ()  # the fields of ``model.request.ReportParameters`` that the report uses
     count: RowCount | None = None  # None: the rows of an export are not reconciled
     version: str = ""  # ``catalogue/version.py``
 
 
-_IN_PARTITION = re.compile(r"\bin_partition\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
+_IN_PARTITION = re.compile(r"(?<!MACRO )\bin_partition\((?P<relation>\w+\.)?(?P<column>\w*)[^)]*\)")
 _COMMENT = re.compile(r"--.*")
 
 
 def partition_markers(sql: str) -> list[tuple[str, str]]:
     """Return each ``in_partition(…)`` of a query with its column. A query without any runs once for all partitions."""
     return [(match[0], match["column"]) for match in _IN_PARTITION.finditer(_COMMENT.sub("", sql))]
+
+
+def reads_buckets(report: Report, views: Sequence[TableView]) -> bool:
+    """Whether a session over these views can divide the report's rows by the buckets that the files store.
+
+    All tables that have the partition column must have buckets of it, because each of them must be divided in the same
+    way.
+    """
+    column = report.partition_by
+    divided = [view for view in views if column in dict(view.columns)]
+    return report.reads_buckets and all(view.bucketed_by == column for view in divided)
+
+
+def with_buckets(sql: str) -> str:
+    """Return the text with each ``in_partition(…)`` of a column replaced by that of the bucket of the same relation."""
+    return _IN_PARTITION.sub(lambda found: f"in_buckets({found['relation'] or ''}{BUCKET})", sql)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

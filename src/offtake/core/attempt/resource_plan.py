@@ -1,7 +1,8 @@
 """How an attempt uses its memory: threads, partitions of the query, and size of sort ranges.
 
 A report with ``partition_by`` can be partitioned (``docs/reference/report-folder.md``). The query runs once per
-partition and reads the lake each time, so an attempt uses no more partitions than memory requires; most have one.
+partition and, if files have no buckets, reads them each time, so an attempt uses no more partitions than memory
+requires; most have one.
 
 The first plan is an estimate from row counts, which do not tell how long the rows are. Each time that a plan runs out
 of memory, the next one is reduced: one thread, twice the partitions, half the sort range, down to a bound.

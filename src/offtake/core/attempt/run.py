@@ -42,7 +42,7 @@ from offtake.model.artifact import Artifact, ArtifactFile
 from offtake.model.job import Job, Lease, Phase
 from offtake.model.layout import Framing, Layout
 from offtake.model.query import Query
-from offtake.model.report import Report
+from offtake.model.report import Report, reads_buckets
 from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
 
@@ -114,7 +114,14 @@ def _produce(
     progress.enter(Phase.QUERYING)
     written = written_file(staged, file_format)
     writable = (written, partition_file(written))
-    engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
+    engine = Session(
+        _limits(lease, plan, on),
+        views,
+        tenant=job.tenant,
+        writable=writable,
+        partitions=plan.partitions,
+        by_buckets=plan.partitions > 1 and reads_buckets(report, views),
+    )
     with engine as session, cancellation.interrupting(session.interrupt):
         request = prepare(session, report, request, on.database)
         expected = count_rows(session, report, request)

@@ -39,7 +39,7 @@ from offtake.errors import (
 from offtake.lake.snapshot import Located, local_views, locate, narrow, rows_between
 from offtake.model.layout import Layout
 from offtake.model.notice import Notice
-from offtake.model.report import PublishedColumn
+from offtake.model.report import PublishedColumn, reads_buckets
 from offtake.model.request import ExportRequest
 from offtake.model.sort_column import sort_column
 from offtake.model.tenant import Scope
@@ -182,7 +182,13 @@ class _Preview:
             rows_read = sum(view.rows for view in views)
             partitions = 1 if self._report.partition_by is None else 1 + rows_read // _ROWS_OF_PARTITION
             with (
-                Session(limits, views, tenant=self._tenant, partitions=partitions) as session,
+                Session(
+                    limits,
+                    views,
+                    tenant=self._tenant,
+                    partitions=partitions,
+                    by_buckets=partitions > 1 and reads_buckets(self._report, views),
+                ) as session,
                 _time_limit(session, self._ends_at - time.monotonic()),
             ):
                 request = prepare(session, self._report, request, self._on.database)

@@ -29,7 +29,7 @@ from offtake.lake.tables import tables
 from offtake.model.audit import AuditEntry
 from offtake.model.layout import ColumnLayout, Layout
 from offtake.model.query import Query
-from offtake.model.report import PublishedColumn, Report, TableUse
+from offtake.model.report import PublishedColumn, Report, TableUse, reads_buckets
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.view import TableView
 from offtake.store import audit
@@ -110,7 +110,11 @@ class FilledCase:
         with TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
             limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-            with Session(limits, views, tenant=TENANT, writable=writable, partitions=partitions) as session:
+            by_buckets = partitions > 1 and reads_buckets(self.report, views)
+            opened = Session(
+                limits, views, tenant=TENANT, writable=writable, partitions=partitions, by_buckets=by_buckets
+            )
+            with opened as session:
                 request = filters.prepare(session, self.report, request)
                 if self.report.server_audit:
                     with closing(_audit_database(self.case, folder)) as database:

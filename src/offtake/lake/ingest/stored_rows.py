@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from offtake.lake.buckets import file_content
 from offtake.lake.changes import expose
 from offtake.lake.delta import LakeFile
 from offtake.lake.ingest.incoming import INCOMING, MARKED_KEYS, POSITION, Incoming, scalar
@@ -69,7 +70,7 @@ class StoredRows:
         """Return a SELECT of the rows in these files that stay, with all columns that the files have."""
         expose_stored(self._incoming, files)
         # By name and all of them: a newer model may have added columns, which stay.
-        columns = f"* EXCLUDE ({', '.join(self._table.partition_columns)})"
+        columns = file_content(self._table)
         return f"SELECT {columns} FROM {STORED} ANTI JOIN {_GONE} USING ({self._keys})"  # noqa: S608
 
     def tombstones(self, version: int, change_id: str) -> str:

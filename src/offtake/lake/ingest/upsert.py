@@ -19,6 +19,7 @@ from uuid import uuid4
 from deltalake.exceptions import CommitFailedError
 
 from offtake.errors import StorageUnavailable
+from offtake.lake.buckets import bucket
 from offtake.lake.change_log import ChangeEntry
 from offtake.lake.delta import FileChanges, Lake, LakeFile, storage_faults
 from offtake.lake.ingest.counts import LoadCounts
@@ -27,6 +28,7 @@ from offtake.lake.ingest.stored_rows import RowDifferences, StoredRows
 from offtake.lake.tables import LOAD_VERSION, VERSION
 from offtake.lake.writer import FileWriter, NewFile, groups, sort_columns
 from offtake.model.tenant import TENANT_NAME
+from offtake.model.view import BUCKET
 from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 _ATTEMPTS = 20
@@ -138,11 +140,13 @@ class _Attempt:
         table, added = self._table, list[NewFile]()
         names = comma_separated(quote_identifier(name) for name in table.by_name)
         load_version = LOAD_VERSION if self._incoming.restores else f"{version}::BIGINT AS {LOAD_VERSION}"
+        hidden = [f"{version}::BIGINT AS {VERSION}", load_version]
+        hidden += [] if table.group_key is None else [f"{bucket(table)} AS {BUCKET}"]
         sorted_by = ", ".join(quote_identifier(name) for name in sort_columns(table))
         rows = self._incoming.rows()
         for month in self._incoming.months(changes.is_new):
             condition = changes.is_new if month is None else f"month = {quote_literal(month)} AND {changes.is_new}"
-            selected = f"SELECT {names}, {version}::BIGINT AS {VERSION}, {load_version} FROM ({rows}) WHERE {condition}"  # noqa: S608
+            selected = f"SELECT {names}, {', '.join(hidden)} FROM ({rows}) WHERE {condition}"  # noqa: S608
             sizes = f"SELECT {sorted_by}, {SIZE} FROM {INCOMING} WHERE {condition}"  # noqa: S608
             added += self._writer.write_sorted(selected, sizes, month=month)
         return added
