@@ -25,7 +25,7 @@ clean: ## remove what make demo, make bench and the tests leave in the checkout 
 	rm -rf demo-home .bench .hypothesis .schemathesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist site .site
 
 test: env ## run every test, on up to 4 cores (ARGS="-k word" passes options to pytest)
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: env ## check format, lint rules, strict types and import contracts
 	@$(PY) -m ruff format --check .

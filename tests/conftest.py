@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,20 @@ PATIENT = (
     "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
 )
 PUBLIC_URL = "https://exports.example.org/care"
+# Folders whose files take longest: those of the first wait most of the time, those of the second calculate.
+_WAITING, _CALCULATING = "tests/fault/", "tests/property/"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that none of them runs alone at the end; waiting ones alternate with others."""
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    waiting = [name for name in files if name.startswith(_WAITING)]
+    calculating = [name for name in files if name.startswith(_CALCULATING)]
+    first = [name for pair in zip_longest(waiting, calculating) for name in pair if name is not None]
+    items[:] = chain.from_iterable(files[name] for name in dict.fromkeys([*first, *files]))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from offtake.composition.catalogue import build_catalogue
 from offtake.composition.paths import state_url
@@ -43,7 +43,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         tenant_options=options,
         lake=Lake(build_table_storage(home, settings), timedelta(days=settings.maintenance.tombstone_days)),
         artifacts=artifacts,
-        catalogue=build_catalogue(home, settings),
+        load_catalogue=cache(partial(build_catalogue, home, settings)),
         presentations={name: per_tenant(name, present, settings, options) for name, present in PRESENTATIONS.items()},
         limits={name: per_tenant(name, lambda own: own.limits(), settings, options) for name in DIALECT_NAMES},
         budgets=per_tenant("budget", lambda own: own.budget(), settings, options),

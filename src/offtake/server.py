@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import signal
 import socket
@@ -16,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -25,19 +24,16 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from offtake import __version__
 from offtake.app import build_services
 from offtake.composition.executor import build_executor, build_maintenance
+from offtake.composition.process_facts import process_facts
 from offtake.composition.resources import log_resources
 from offtake.composition.sources import build_sources
 from offtake.composition.storage import check_storage
 from offtake.core.admin.identity import unknown_tenants
-from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError
 from offtake.executor.denial_writer import DenialWriter
-from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
-from offtake.executor.worker import Worker
 from offtake.home import Home
 from offtake.http.limit_settings import connection_limits
 from offtake.http.protocol import LimitedProtocol, limited_protocol
@@ -149,6 +145,7 @@ def serve(home: Home, settings: Settings) -> None:
     tls = build_tls(home, settings)
     executor = build_executor(home, settings)
     services = build_services(home, settings)
+    services.load_catalogue()  # refuse invalid reports at the start
     check_storage(services)
     log_resources(services, settings)
     for name in unknown_tenants(settings.tenants, services):  # created later, or a typing error
@@ -166,7 +163,7 @@ def serve(home: Home, settings: Settings) -> None:
         traffic,
         tls,
         settings=settings.server,
-        facts={"workers": settings.server.workers, **_facts(home, settings, services)},
+        facts={"workers": settings.server.workers, **process_facts(home, settings, services)},
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
@@ -181,38 +178,6 @@ def serve(home: Home, settings: Settings) -> None:
     finally:
         supervisor.stop(settings.worker.drain_seconds + _KILL_AFTER_SECONDS)
         services.database.close()
-
-
-def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool, quick: bool) -> None:
-    """Run jobs until SIGTERM or SIGINT, or, under a supervisor, until standard input ends."""
-    shutdown = Shutdown(timedelta(seconds=settings.worker.drain_seconds))
-    shutdown.on_signals()
-    if stop_with_input:
-        shutdown.on_end_of_input()
-    executor = build_executor(home, settings)
-    services = build_services(home, settings)
-    try:
-        check_storage(services)
-        _log.info("worker_started", worker=name, quick=quick, **_facts(home, settings, services))
-        if not stop_with_input:  # otherwise, the server has logged them
-            log_resources(services, settings)
-        with build_maintenance(services, settings, holder=name, sources=build_sources(home, settings)):
-            executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
-    finally:
-        services.database.close()
-
-
-def _facts(home: Home, settings: Settings, services: Services) -> dict[str, object]:
-    """Return what an operator wants to know of a process that starts; URLs have no passwords."""
-    return {
-        "version": __version__,
-        "process": os.getpid(),
-        "home": str(home.root.absolute()),
-        "state": services.database.url.get_backend_name(),
-        "lake": settings.lake_url or "home",
-        "artifacts": settings.artifacts_url or "home",
-        "executor": settings.executor,
-    }
 
 
 def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None) -> uvicorn.Config:

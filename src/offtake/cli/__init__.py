@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
-from offtake.cli import (
-    audit,
-    config,
-    erase,
-    home,
-    identity,
-    jobs,
-    lake,
-    link_key,
-    load,
-    loads,
-    mapping,
-    report,
-    seed,
-    server,
-    share,
-    source_files,
-    state,
-    sweep,
-    tables,
-    tenants,
-)
+from offtake.cli.command_table import COMMANDS, LazyCommands
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
@@ -42,7 +20,6 @@ if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter  # typer has no public names for them
 
 _INTERRUPTED_QUERY = "Query interrupted"  # what DuckDB raises at Ctrl-C, as a RuntimeError
-_SUMMARY_WIDTH = 160  # characters; longer than the first sentence of any command
 _HELP = """Offtake: a self-hosted export server for customer-care data.
 
 A first run:
@@ -54,18 +31,15 @@ A first run:
     offtake credential add acme --kind oauth
     offtake serve
 """
-# The sections of the help, and the commands in each of them.
-_SECTIONS = {
-    "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "mapping", "loads", "sources", "delete", "seed", "tables", "lake", "report"),
-    "Run": ("serve", "worker"),
-    "Operate": ("jobs", "share", "audit", "sweep", "erase", "state"),
-    "Use a server": ("client",),
-}
 
 
 class _Program(TyperGroup):
     """The program: its help has sections of commands and a line for each exit code, and its errors are plain."""
+
+    def __init__(self, **options: Any) -> None:
+        """Have the commands of the table."""
+        super().__init__(**options)
+        self.commands = LazyCommands()  # type: ignore[assignment] # typer would add to it, but only before this
 
     def invoke(self, ctx: Context) -> Any:
         """Run the command that the arguments name."""
@@ -80,14 +54,9 @@ class _Program(TyperGroup):
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write one list of commands for each section."""
-        listed = dict.fromkeys(self.list_commands(ctx))
-        sections = {title: [name for name in names if name in listed] for title, names in _SECTIONS.items()}
-        placed = {name for names in sections.values() for name in names}
-        for title, names in {**sections, "Other": [name for name in listed if name not in placed]}.items():
-            if names:
-                commands = [(name, self.commands[name].get_short_help_str(limit=_SUMMARY_WIDTH)) for name in names]
-                with formatter.section(title):
-                    formatter.write_dl(commands)
+        for section, entries in groupby(COMMANDS.items(), lambda item: item[1].section):
+            with formatter.section(section):
+                formatter.write_dl([(name, entry.summary) for name, entry in entries])
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the exit codes."""
@@ -111,27 +80,6 @@ def program(
     ] = False,
 ) -> None:
     """Replaced by the help of the program."""
-
-
-for group in (home, seed, load, server, sweep, erase):
-    group.register(app)
-app.add_typer(tenants.commands, name="tenant")
-app.add_typer(identity.credentials, name="credential")
-app.add_typer(link_key.commands, name="link-key")
-app.command()(loads.delete)
-app.add_typer(loads.commands, name="loads")
-app.add_typer(jobs.commands, name="jobs")
-app.add_typer(audit.commands, name="audit")
-app.add_typer(state.commands, name="state")
-app.add_typer(config.commands, name="config")
-app.add_typer(report.commands, name="report")
-app.add_typer(tables.commands, name="tables")
-app.add_typer(lake.commands, name="lake")
-app.add_typer(mapping.commands, name="mapping")
-app.add_typer(source_files.commands, name="sources")
-app.add_typer(share.commands, name="share")
-if find_spec("offtake_client"):  # the extra offtake[client]
-    app.add_typer(import_module("offtake_client.cli").app, name="client")
 
 
 def main() -> None:

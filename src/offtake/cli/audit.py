@@ -9,7 +9,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
 from offtake.core.admin import audit_log, identity
 from offtake.model.audit import AuditFilter, AuditRow
 

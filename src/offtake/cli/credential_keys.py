@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show
 from offtake.core.admin import identity
 
 commands = typer.Typer(

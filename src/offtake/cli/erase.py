@@ -10,18 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from offtake.cli.options import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    TenantOption,
-    check_output_option,
-    open_home,
-    operator_name,
-    progress_bar,
-    show,
-    storage_checked,
-)
+from offtake.cli.installation import check_output_option, open_home, storage_checked
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, operator_name, progress_bar, show
 from offtake.core.admin.erasure.erase import ErasureOptions
 from offtake.core.admin.erasure.erase import erase as erase_person
 from offtake.core.admin.erasure.receipt import Receipt
@@ -29,11 +19,6 @@ from offtake.core.services import Services
 from offtake.output_file import output_file
 
 _FROM_STDIN = "-"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(erase)
 
 
 def erase(

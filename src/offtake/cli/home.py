@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import typer
-
 from offtake.app import build_services
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, show
 from offtake.composition.storage import check_lake_folder
 from offtake.home import Home
 from offtake.settings import load_settings
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(init)
 
 
 def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from offtake.cli import credential_keys, share_profile
 from offtake.cli.credential_keys import CredentialArgument
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
 from offtake.core.services import Services

@@ -11,7 +11,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, operator_name, show, show_table
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, operator_name, show, show_table
 from offtake.core.admin import jobs as admin_jobs
 from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services

@@ -8,16 +8,8 @@ import typer
 from rich import box
 from rich.table import Table as Grid
 
-from offtake.cli.options import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    TenantOption,
-    open_home,
-    progress_bar,
-    show,
-    show_table,
-)
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, progress_bar, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.lake_status import TableStatus, lake_status
 

@@ -15,6 +15,7 @@ from offtake.cli.completeness import (
     declared,
 )
 from offtake.cli.exits import FILE_REFUSED, ROWS_REFUSED
+from offtake.cli.installation import check_output_option, open_home, storage_checked
 from offtake.cli.mapping_options import (
     DecimalOption,
     DelimiterOption,
@@ -32,13 +33,10 @@ from offtake.cli.options import (
     HomeOption,
     JsonOption,
     TenantOption,
-    check_output_option,
-    open_home,
     operator_name,
     printable,
     progress_bar,
     show,
-    storage_checked,
 )
 from offtake.cli.row_options import (
     CheckOption,
@@ -72,11 +70,6 @@ from offtake.model.load import Completeness
 from offtake.model.source import WatchPolicy
 
 _SELDOM = ("left_out", "marked", "deleted")  # counts that are not printed if they are 0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(load)
 
 
 def load(

@@ -10,17 +10,16 @@ import typer
 from rich import box
 from rich.table import Table
 
+from offtake.cli.installation import open_home, storage_checked
 from offtake.cli.options import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
     TenantOption,
-    open_home,
     operator_name,
     progress_bar,
     show,
     show_table,
-    storage_checked,
 )
 from offtake.cli.tables import find_table
 from offtake.core.admin import identity

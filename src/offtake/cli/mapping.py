@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from offtake.cli.installation import check_output_option, open_home
 from offtake.cli.mapping_options import DelimiterOption, reader_options
-from offtake.cli.options import DEFAULT_HOME, HomeOption, check_output_option, open_home, printable
+from offtake.cli.options import DEFAULT_HOME, HomeOption, printable
 from offtake.cli.sources import EncodingOption, FormatOption, QueryOption, RecordsOption, SheetOption, expand
 from offtake.errors import LakeError, UnknownName
 from offtake.lake.ingest.mapping.draft.write import draft

@@ -1,4 +1,4 @@
-"""Options shared by several commands, output helpers, and opening an installation."""
+"""Options shared by several commands, and output helpers. Imports nothing of the installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,15 +17,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-
-from offtake.app import build_services
-from offtake.composition.paths import installation_paths
-from offtake.core.services import Services
-from offtake.errors import OutputError, StorageUnavailable
-from offtake.home import Home
-from offtake.logs import configure_logs
-from offtake.output_file import check_output
-from offtake.settings import load_settings
 
 HOME_VARIABLE = "OFFTAKE_HOME"
 HomeOption = Annotated[
@@ -38,32 +29,12 @@ TenantOption = Annotated[str, typer.Option("--tenant", help="Tenant that owns th
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 
 
-def open_home(path: Path) -> Services:
-    """Open the installation in a home folder for one command."""
-    home = Home(path)
-    home.require()
-    settings = load_settings(home.settings)
-    configure_logs("warning")
-    return build_services(home, settings)
-
-
 def operator_name() -> str:
     """Return the login name of the user who runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
         return str(os.getuid())
-
-
-@contextmanager
-def storage_checked(services: Services) -> Iterator[None]:
-    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
-    services.lake.storage.check()
-    try:
-        yield
-    except StorageUnavailable:
-        services.lake.storage.check(writing=True)
-        raise
 
 
 def confirm_name(given: str | None, name: str, question: str) -> None:
@@ -106,15 +77,6 @@ def show_table(table: Table) -> None:
         needed = console.measure(table, options=console.options.update(max_width=_MAX_WIDTH)).maximum
         console.width = max(console.width, needed)
     console.print(table)
-
-
-def check_output_option(option: str, path: Path, home: Path, *, inputs: Iterable[Path] = ()) -> None:
-    """Check the file that an option names for output; neither ``inputs`` nor the installation are replaced."""
-    folder = Home(home)
-    try:
-        check_output(path, inputs=[*inputs, *installation_paths(folder, load_settings(folder.settings))])
-    except OutputError as error:
-        raise OutputError(f"{option}: {error.message}") from error
 
 
 @contextmanager

@@ -10,16 +10,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from offtake.cli.options import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    TenantOption,
-    open_home,
-    progress_bar,
-    show,
-    show_table,
-)
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, progress_bar, show, show_table
 from offtake.cli.report_description import find_report
 from offtake.core.admin import identity
 from offtake.core.report_check import ReportCheck, check_reports

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from offtake.errors import ReversedTimespan
-from offtake.lake.ingest.options import MaxRejects, parse_max_rejects
+from offtake.lake.ingest.max_rejects import MaxRejects, parse_max_rejects
 from offtake.model.timespan import Timespan
 
 RejectToOption = Annotated[

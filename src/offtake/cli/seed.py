@@ -7,16 +7,8 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    TenantOption,
-    open_home,
-    progress_bar,
-    show,
-    storage_checked,
-)
+from offtake.cli.installation import open_home, storage_checked
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, progress_bar, show
 from offtake.cli.tables import find_table
 from offtake.core.admin import identity
 from offtake.core.services import Services
@@ -28,11 +20,6 @@ from offtake.lake.tables import tables
 
 _DAYS_BEFORE_TODAY = {"today": 0, "yesterday": 1}
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(seed)
 
 
 def seed(

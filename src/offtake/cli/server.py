@@ -10,17 +10,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from offtake import server as process
 from offtake.cli.options import DEFAULT_HOME, HomeOption
 from offtake.home import Home
 from offtake.logs import configure_logs
 from offtake.settings import Settings, load_settings
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(serve)
-    app.command()(worker)
 
 
 def serve(
@@ -33,10 +26,12 @@ def serve(
 
     Prints one JSON line {"url": "http://…"} on standard output when ready; logs go to standard error.
     """
+    from offtake.server import serve as serve_home  # here: a worker needs no web framework
+
     flags = {"host": host, "port": port, "workers": workers}
     folder, settings = _open(home, {"server": {name: value for name, value in flags.items() if value is not None}})
     with folder.used():
-        process.serve(folder, settings)
+        serve_home(folder, settings)
     _exit()
 
 
@@ -53,10 +48,12 @@ def worker(
     stop_with_input: Annotated[bool, typer.Option("--stop-with-input", hidden=True)] = False,
 ) -> None:
     """Run exports without serving the APIs: an additional worker on the same home. SIGTERM drains it."""
+    from offtake.worker import run_worker
+
     folder, settings = _open(home, {"server": {} if workers is None else {"workers": workers}})
     name = name or str(uuid.uuid4())
     with folder.used():
-        process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
+        run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
     _exit()
 
 

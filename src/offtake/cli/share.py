@@ -12,7 +12,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, open_home, operator_name, show
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, operator_name, show
 from offtake.cli.options import show_table as show_rows
 from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services

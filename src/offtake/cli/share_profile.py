@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from offtake.cli.options import check_output_option
+from offtake.cli.installation import check_output_option
 from offtake.core.admin.identity import NewCredential
 from offtake.home import Home
 from offtake.output_file import output_file

@@ -8,7 +8,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, printable, show, show_table
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, printable, show, show_table
 from offtake.core.sources import records
 from offtake.model.source import FileState
 

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, check_output_option, progress_bar, show
+from offtake.cli.installation import check_output_option
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, progress_bar, show
 from offtake.composition.paths import state_url
 from offtake.errors import StateError
 from offtake.home import Home, read_private_file

@@ -6,18 +6,14 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
+from offtake.cli.installation import open_home
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show
 from offtake.core.exports import retention
 from offtake.core.exports.retention import RemovalCounts
 from offtake.core.services import Services
 from offtake.errors import LakeError
 
 _NO_LIMIT = 1_000_000  # more jobs than one sweep finds
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(sweep)
 
 
 def sweep(

@@ -10,18 +10,17 @@ import typer
 from rich import box
 from rich.table import Table
 
+from offtake.cli.installation import open_home, storage_checked
 from offtake.cli.options import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
     confirm_name,
     next_command,
-    open_home,
     operator_name,
     progress_bar,
     show,
     show_table,
-    storage_checked,
 )
 from offtake.core.admin import identity, tenant_removal, tenants
 from offtake.core.admin.tenant_removal import TenantContents

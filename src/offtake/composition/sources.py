@@ -9,7 +9,8 @@ from offtake.errors import LakeError, SettingsError
 from offtake.home import Home
 from offtake.lake.ingest.mapping.definition import IDENTITY
 from offtake.lake.ingest.mapping.toml_mapping import read_mapping
-from offtake.lake.ingest.options import LoadOptions, parse_max_rejects
+from offtake.lake.ingest.max_rejects import parse_max_rejects
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.tables import tables
 from offtake.model.load import Completeness
 from offtake.settings import Settings

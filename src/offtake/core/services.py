@@ -44,7 +44,7 @@ class Services:
     tenant_options: TenantOptions
     lake: Lake
     artifacts: ArtifactStore
-    catalogue: Catalogue
+    load_catalogue: Callable[[], Catalogue]  # the reports; loads them at the first call, which takes half a second
     presentations: Mapping[str, PerTenant[Presentation]]  # by dialect
     limits: Mapping[str, PerTenant[DialectLimits]]  # by dialect
     attempt: AttemptPolicy
@@ -61,6 +61,11 @@ class Services:
     dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox
     # Called when an attempt reaches a point of ``core.attempt.run.POINTS``; fault tests stop an attempt there.
     reached: Callable[[str, Lease], None] = _ignore_point
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The reports. Raises CatalogueError if one of the operator's own is invalid."""
+        return self.load_catalogue()
 
     def now(self, connection: Connection) -> datetime:
         """Return the current time by the clock of leases, due times and retention (``store.clock``)."""

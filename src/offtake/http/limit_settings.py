@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from offtake.http.protocol import ConnectionLimits
+from offtake.http.limits import ConnectionLimits, TrafficLimits
 from offtake.http.settings import ServerSettings
-from offtake.http.traffic import TrafficLimits
 from offtake.settings_section import Seconds, SettingsSection
 
 

@@ -12,7 +12,6 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote
 
@@ -26,6 +25,7 @@ from uvicorn.server import ServerState
 from offtake.http.access_log import new_request
 from offtake.http.admission import REFUSAL
 from offtake.http.errors import HttpFault
+from offtake.http.limits import ConnectionLimits
 from offtake.http.traffic import Traffic
 from offtake.http.upgrade import UpgradeIgnoringParser
 
@@ -42,16 +42,6 @@ _NOT_HTTP = HttpFault(
 )
 # Answers a request that is refused before it is parsed; None: the path's dialect has no form of its own for it.
 UnparsedRenderer = Callable[[HttpFault, str], Response | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionLimits:
-    """Limits of each connection."""
-
-    header_seconds: float
-    max_header_bytes: int
-    write_seconds: float  # interval at which the reading of the client is measured
-    min_bytes_per_second: int  # that the client must read, on average of such an interval
 
 
 class _Refused(Exception):

@@ -13,13 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import structlog
 
 from offtake.errors import Throttled, Unavailable, Waitable
 from offtake.http.connections import PER_ADDRESS, Connections
+from offtake.http.limits import TrafficLimits
 from offtake.http.proxies import Proxies
 from offtake.http.turns import Turns
 
@@ -30,26 +30,6 @@ _DOWNLOAD_RETRY_AFTER = 10  # seconds
 _WAIT_RETRY_AFTER = 5  # seconds
 _TURNS_IN_LOOP = 16  # requests of one address or tenant in one round of the event loop, which take about 5 ms
 _LOG_SECONDS = 10.0  # between two log lines about connections refused for the same reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficLimits:
-    """Largest numbers at a time."""
-
-    requests: int
-    connections: int
-    connections_per_address: int
-    requests_per_tenant: int
-    bodies: int  # requests whose body has not arrived completely
-    bodies_per_address: int
-    working_per_tenant: int  # requests that threads work on; further ones wait
-    downloads: int
-    downloads_per_address: int
-    downloads_per_tenant: int
-    downloads_per_file: int
-    waits: int  # requests that wait for the change of a job
-    waits_per_tenant: int
-    refusal_delay: float  # seconds
 
 
 class WaitingBody(Protocol):

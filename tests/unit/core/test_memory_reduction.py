@@ -142,7 +142,7 @@ ORDER BY md5(tag_id || CAST(number AS VARCHAR))
 """
     report = replace(on_whole.catalogue.reports["taggings"], sql=sql)
     catalogue = replace(on_whole.catalogue, reports={**on_whole.catalogue.reports, "taggings": report})
-    job, _ = export(replace(on_whole, catalogue=catalogue, attempt=replace(on_whole.attempt, temp_mb=8)))
+    job, _ = export(replace(on_whole, load_catalogue=lambda: catalogue, attempt=replace(on_whole.attempt, temp_mb=8)))
     assert job.failure is not None
     assert job.failure.message.startswith(
         "The query needs more temporary space than its limit allows. Set worker.temp_mb to 1024 or more (now 8)"

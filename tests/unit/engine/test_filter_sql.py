@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,27 +98,41 @@ def compares(value: Any, operator: str, wanted: tuple[Any, ...]) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
-@given(EXPRESSIONS, st.lists(conversations(), max_size=5))
-def test_the_sql_keeps_the_conversations_that_match_the_expression(
-    expression: Expression, rows: list[Conversation]
-) -> None:
-    condition, values = filter_condition(expression)
-    with duckdb.connect() as connection:
-        named = [(COLUMNS.get(field, field), field_type) for field, field_type in FIELDS.items() if field != "tag"]
-        types = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
-        shape = ", ".join(f"{name} {types[field_type]}" for name, field_type in named)
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The two tables that the SQL reads."""
+    named = [(COLUMNS.get(field, field), field_type) for field, field_type in FIELDS.items() if field != "tag"]
+    types = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
+    shape = ", ".join(f"{name} {types[field_type]}" for name, field_type in named)
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"CREATE TABLE conversation (conversation_id VARCHAR, {shape})")
         instants = "attached_at TIMESTAMPTZ, detached_at TIMESTAMPTZ"
         connection.execute(f"CREATE TABLE conversation_tag (conversation_id VARCHAR, tag_id VARCHAR, {instants})")
-        for number, row in enumerate(rows):
-            cells = [str(number), *(row[field] for field in FIELDS if field != "tag")]
-            marks = ", ".join("?" * len(cells))
-            connection.execute(f"INSERT INTO conversation VALUES ({marks})", cells)
-            tagged = "INSERT INTO conversation_tag VALUES (?, ?, ?, ?)"
-            for tag in row["tag"]:
-                connection.execute(tagged, [str(number), tag, BEFORE, None])
-            connection.execute(tagged, [str(number), "vip", BEFORE, AFTER])  # a detached tag does not count
-        connection.execute("SET VARIABLE smart_view_values = $values", {"values": values})
-        found = connection.execute(f"SELECT conversation_id FROM conversation WHERE {condition}").fetchall()
+        yield connection
+
+
+def fill(database: duckdb.DuckDBPyConnection, table: str, rows: list[list[Any]]) -> None:
+    """Insert rows into a table."""
+    if rows:
+        marks = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+        database.execute(f"INSERT INTO {table} VALUES {marks}", [cell for row in rows for cell in row])
+
+
+@settings(max_examples=300, deadline=None)
+@given(expression=EXPRESSIONS, rows=st.lists(conversations(), max_size=5))
+def test_the_sql_keeps_the_conversations_that_match_the_expression(
+    database: duckdb.DuckDBPyConnection, expression: Expression, rows: list[Conversation]
+) -> None:
+    condition, values = filter_condition(expression)
+    shown = [[str(number), *(row[field] for field in FIELDS if field != "tag")] for number, row in enumerate(rows)]
+    tags = [[str(number), tag, BEFORE, None] for number, row in enumerate(rows) for tag in row["tag"]]
+    detached = [[str(number), "vip", BEFORE, AFTER] for number in range(len(rows))]  # a detached tag does not count
+    database.begin()
+    try:
+        fill(database, "conversation", shown)
+        fill(database, "conversation_tag", tags + detached)
+        database.execute("SET VARIABLE smart_view_values = $values", {"values": values})
+        found = database.execute(f"SELECT conversation_id FROM conversation WHERE {condition}").fetchall()
+    finally:
+        database.rollback()
     assert {row[0] for row in found} == {str(n) for n, row in enumerate(rows) if keeps(expression, row)}

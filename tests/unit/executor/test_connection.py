@@ -110,7 +110,8 @@ def python(code: str) -> str:
 
 def test_the_library_is_imported_only_if_temporal_is_chosen() -> None:
     code = (
-        "import sys, offtake.cli, offtake.server; print(sorted(m for m in sys.modules if m.startswith('temporalio')))"
+        "import sys, offtake.server, offtake.worker; "
+        "print(sorted(m for m in sys.modules if m.startswith('temporalio')))"
     )
     assert python(code) == "[]"
 

@@ -8,9 +8,10 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from offtake.http.protocol import ConnectionLimits, LimitedProtocol, limited_protocol
+from offtake.http.limits import ConnectionLimits, TrafficLimits
+from offtake.http.protocol import LimitedProtocol, limited_protocol
 from offtake.http.proxies import Proxies
-from offtake.http.traffic import Traffic, TrafficLimits
+from offtake.http.traffic import Traffic
 
 MANY = 3000
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -16,7 +16,8 @@ from offtake.errors import LakeError, LoadRejected, OutputError
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.load import load, load_files
-from offtake.lake.ingest.options import LoadOptions, MaxRejects, parse_max_rejects
+from offtake.lake.ingest.max_rejects import MaxRejects, parse_max_rejects
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.storage import FolderTableStorage
 from offtake.model.timespan import Timespan
 from tests.fixtures.care import call

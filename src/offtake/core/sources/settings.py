@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from offtake.lake.ingest.options import parse_max_rejects
+from offtake.lake.ingest.max_rejects import parse_max_rejects
 from offtake.lake.tables import tables
 from offtake.model.source import WatchPolicy
 from offtake.settings_section import Seconds, SettingsSection

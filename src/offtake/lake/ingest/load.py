@@ -18,7 +18,8 @@ from offtake.lake.ingest.mapping.bind import Bound, bind
 from offtake.lake.ingest.mapping.definition import IDENTITY, Keep, MappingDefinition
 from offtake.lake.ingest.mapping.mapped import MappedSource
 from offtake.lake.ingest.marks import separate_marks
-from offtake.lake.ingest.options import LoadOptions, MaxRejects
+from offtake.lake.ingest.max_rejects import MaxRejects
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.period import in_period, period_rule
 from offtake.lake.ingest.readers import open_source, source_format
 from offtake.lake.ingest.rejects import BadRows, reject_file, rejected

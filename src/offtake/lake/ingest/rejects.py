@@ -18,7 +18,8 @@ from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.incoming import ARRIVING, Incoming
 from offtake.lake.ingest.long_values import restore
 from offtake.lake.ingest.mapping.mapped import NEVER, UNKNOWN_COLUMN, MappedSource
-from offtake.lake.ingest.options import LoadOptions, MaxRejects
+from offtake.lake.ingest.max_rejects import MaxRejects
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.readers.csv import BROKEN, BROKEN_SCANS
 from offtake.output_file import output_file
 

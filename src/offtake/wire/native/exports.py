@@ -26,7 +26,7 @@ from offtake.wire.native.auth import NativeCall, authenticate_again, authenticat
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
 from offtake.wire.native.documents import ExportDocument, ExportList
 from offtake.wire.native.encode import encode_export, encode_polled
-from offtake.wire.native.errors import InvalidFields, fault
+from offtake.wire.native.faults import InvalidFields, fault
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.responses import POLL_HEADERS, answered, problems
 from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_by, checked_by, reads_inline

@@ -18,7 +18,7 @@ from offtake.model.request import ExportRequest, ReportParameters, Split
 from offtake.model.sort_column import sort_column
 from offtake.model.tenant import Principal
 from offtake.model.timespan import Timespan, zone, zone_names
-from offtake.wire.native.errors import Fault, InvalidFields, fault, sentence, unknown
+from offtake.wire.native.faults import Fault, InvalidFields, fault, sentence, unknown
 from offtake.wire.native.schema import ExportBody, ExportTimespan, FilterBody, ParametersBody, ReportQuery, SplitBody
 from offtake.wire.native.tables import FORMATS, NAME
 from offtake.wire.native.timespans import last_period, parse_bound

@@ -34,7 +34,7 @@ from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
 from offtake.wire.endpoint import Admission, Endpoint, IncomingRequest
 from offtake.wire.native.auth import NativeCall, authenticate
-from offtake.wire.native.errors import Fault, InvalidFields, unknown
+from offtake.wire.native.faults import Fault, InvalidFields, unknown
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
 from offtake.wire.native.sound_parts import sound_parts

@@ -11,7 +11,7 @@ from offtake.core.services import Services
 from offtake.errors import ExportError
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Principal
-from offtake.wire.native.errors import InvalidFields
+from offtake.wire.native.faults import InvalidFields
 from offtake.wire.native.requests import Decoding, decode_export
 from offtake.wire.native.schema import ExportBody
 from offtake.wire.native.tables import NAME

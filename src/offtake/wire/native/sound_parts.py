@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from offtake.wire.native.errors import Fault
+from offtake.wire.native.faults import Fault
 from offtake.wire.native.validation import existing_keys
 
 _Keys = tuple[str | int, ...]

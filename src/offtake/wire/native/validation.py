@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from offtake.wire.native.errors import Fault
+from offtake.wire.native.faults import Fault
 from offtake.wire.native.schema import FORMS
+
+if TYPE_CHECKING:  # commands use this module too, without the web framework
+    from fastapi.exceptions import RequestValidationError
 
 _QUOTED = re.compile(r"'([^']*)'")
 _TOO_LONG = "too_long"  # of lists
