@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import duckdb
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from offtake_client import Offtake
@@ -39,6 +40,7 @@ from tests.fixtures.talkdesk import Credential
 AIRBYTE, PIPELINES = ROOT / "tests" / "fixtures" / "airbyte", ROOT / "tests" / "fixtures" / "pipelines"
 MANIFEST = ROOT / "connectors" / "airbyte" / "offtake.yaml"
 PAGE = ROOT / "docs" / "how-to" / "use-dlt.md"
+RECIPES = ROOT / "docs" / "how-to" / "use-an-orchestrator.md"
 Row = dict[str, Any]
 ZONE = "Africa/Johannesburg"  # two hours from UTC, without repeated hours
 # The tables of the five streams, and the column with the end of a row.
@@ -178,10 +180,12 @@ def _native(url: str, token: str, start: datetime) -> list[str]:
     return [python_of(AIRBYTE), str(AIRBYTE / "declarative.py"), str(MANIFEST), json.dumps(config), "0.1"]
 
 
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def _dlt(url: str, token: str, folder: Path, database: str) -> list[str]:
-    page = PAGE.read_text("utf-8")
-    (settings,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    (lines,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (settings,), (lines,) = _blocks(PAGE, "toml"), _blocks(PAGE, "python")
     (folder / ".dlt").mkdir()
     settings = settings.replace("https://exports.example.com", url).replace("TOKEN", token)
     (folder / ".dlt" / "secrets.toml").write_text(settings)
@@ -318,6 +322,30 @@ def test_dlt_merges_new_rows_and_loads_all_rows(synced: Synced) -> None:
             names = [column.name for column in rows.description or ()]
             found = [dict(zip(names, row, strict=True)) for row in rows]
             _assert_loaded(found, synced.exported[report], KEYS.get(report, ["agent_id"]))
+
+
+def test_the_recipes_for_orchestrators_export_one_day(busy: Served, synced: Synced, tmp_path: Path) -> None:
+    """Dagster materializes its asset; the function of the Airflow task runs without Airflow."""
+    day = max(row["ended_at"] for row in synced.exported["calls"])[:10]
+    expected = [row for row in synced.exported["calls"] if row["ended_at"].startswith(day)]
+    token = loop.token(busy.installation, synced.credential.tenant, user=None)
+    environment = {"OFFTAKE_CLIENT_URL": busy.url, "OFFTAKE_CLIENT_TOKEN": token, "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(
+        [python_of(PIPELINES), str(PIPELINES / "orchestrators.py"), *_blocks(RECIPES, "python"), day],
+        cwd=tmp_path,
+        env={**os.environ, **environment, "DAGSTER_DISABLE_TELEMETRY": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    answer = json.loads(done.stdout)
+    assert answer["rows"] == len(expected) > 0
+    for paths in (answer["dagster"], answer["airflow"]):
+        (path,) = paths
+        assert Path(path).parent == Path("exports/calls") / day
+        found = pq.ParquetFile(tmp_path / path).read().to_pylist()
+        _assert_loaded(found, expected, ["call_id"])
 
 
 def _assert_loaded(found: list[Row], expected: list[Row], key: list[str]) -> None:
