@@ -157,11 +157,13 @@ def test_every_statement_parses_and_has_what_the_manifest_says(warehouse: Wareho
 
 def test_what_cannot_be_loaded_is_refused_with_a_remedy(offtake: Offtake, tmp_path: Path) -> None:
     def refused(warehouse: WarehouseName, *, location: str = "s3://care", **changes: Any) -> str:
-        options = {name: changes.pop(name) for name in ("access", "types") if name in changes}
+        options = {name: changes.pop(name) for name in ("access", "table", "types") if name in changes}
         with pytest.raises(UnknownOption) as caught:
             load_script(_manifest(**changes), warehouse, location=location, **options)
         return str(caught.value)
 
+    assert "no name of a table" in refused("duckdb", table="care..calls")
+    assert "--type place=TYPE" in refused("duckdb", columns=(ManifestColumn("place", "point"),))
     assert "an older release" in refused("duckdb", columns=())
     assert "--location gs://" in refused("bigquery", location="/care")
     assert "has no --access" in refused("databricks", access="role")

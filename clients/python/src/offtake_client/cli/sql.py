@@ -19,11 +19,7 @@ from offtake_client.warehouses import WarehouseName, load_script
 def sql(
     warehouse: Annotated[
         WarehouseName,
-        typer.Argument(
-            metavar="WAREHOUSE",
-            help="snowflake, bigquery, redshift, databricks, duckdb or postgres.",
-            show_default=False,
-        ),
+        typer.Argument(help="The warehouse that runs the SQL.", show_default=False),
     ],
     export: Annotated[
         str,

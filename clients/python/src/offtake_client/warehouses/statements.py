@@ -62,7 +62,7 @@ def load_script(
     _require_loadable(manifest, dialect)
     _require_location(location, access, dialect)
     columns = _columns(manifest, dialect, types or {})
-    name = dialect.table(table or manifest.report)
+    name = _table(table or manifest.report, dialect)
     load = Load(
         warehouse=dialect,
         table=name,
@@ -73,7 +73,7 @@ def load_script(
         csv=manifest.request.get("csv") or {},
         has_lists=any(column.type == "list" for column in manifest.columns),
     )
-    statements = [*_definition(manifest, dialect, name, columns), *LOADS[warehouse](load)]
+    statements = [*_definition(manifest, dialect, name, columns), *(LOADS[warehouse](load) if load.files else ())]
     return Script(
         warehouse=warehouse,
         export=manifest.export,
@@ -82,6 +82,12 @@ def load_script(
         files=tuple(load.folder + file for file in load.files),
         statements=tuple(statements),
     )
+
+
+def _table(name: str, dialect: Warehouse) -> str:
+    if not all(name.split(".")):
+        raise UnknownOption(f"{name!r} is no name of a table.", "Write one such as calls or care.calls.")
+    return dialect.table(name)
 
 
 def _require_loadable(manifest: Manifest, dialect: Warehouse) -> None:
@@ -126,6 +132,12 @@ def _columns(manifest: Manifest, dialect: Warehouse, types: Mapping[str, str]) -
             raise UnknownOption(f"The export has no column {name!r}.", f"It has {', '.join(sorted(known))}.")
         if not _SQL_TYPE.fullmatch(given):
             raise UnknownOption(f"{given!r} is no SQL type.", "Write one such as DECIMAL(18, 4).")
+    for column in manifest.columns:
+        if column.type not in dialect.types and column.name not in types:
+            raise UnknownOption(
+                f"The column {column.name} has the type {column.type}, which this release of the client does not know.",
+                f"Upgrade it, or name its type: --type {column.name}=TYPE.",
+            )
     return tuple(
         TableColumn(column.name, types.get(column.name) or dialect.types[column.type], _comment(column))
         for column in manifest.columns
