@@ -286,6 +286,7 @@ def test_the_connector_for_talkdesk_reads_every_row_once(
 def test_the_manifest_for_airbyte_reads_every_row(synced: Synced) -> None:
     """By key, because the second sync begins a day before the newest row of the first. The types are the report's."""
     (state,) = synced.native.states
+    assert_same_rows(synced.native.second["full contacts"], synced.exported["contacts"], key=["contact_id"])
     for stream, key in KEYS.items():
         first, second = synced.native.first[stream], synced.native.second[stream]
         cursor = "flow_ended_at" if stream == "studio_flow_execution" else "ended_at"
