@@ -31,7 +31,7 @@ NOT_SEARCHED = (
 def _texts() -> Iterator[tuple[str, str]]:
     """Path and text of the code, the tests, the tools and the manual."""
     pages = [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]
-    for folder in ("src", "tests", "docs", "tools", "deploy", "clients"):
+    for folder in ("src", "tests", "docs", "tools", "deploy", "clients", "connectors"):
         pages += [path for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
     for path in sorted(pages):
         name = str(path.relative_to(ROOT))

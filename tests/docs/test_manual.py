@@ -138,7 +138,7 @@ def test_every_dependency_is_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     named = [*project["project"]["dependencies"], *chain(*project["dependency-groups"].values())]
     named += chain(*project["project"]["optional-dependencies"].values())
-    for folder in ("airbyte", "delta_sharing"):
+    for folder in ("airbyte", "delta_sharing", "pipelines"):
         own = tomllib.loads((ROOT / "tests" / "fixtures" / folder / "pyproject.toml").read_text("utf-8"))
         named += own["project"]["dependencies"]
     client = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text("utf-8"))

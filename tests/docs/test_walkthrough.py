@@ -307,6 +307,24 @@ def test_sharing_exports(checkout: Path, paste: Paste) -> None:
     assert "delta-table-version: 0" in printed
 
 
+def test_loading_into_a_warehouse(checkout: Path, paste: Paste) -> None:
+    """``clients/python/tests/test_sql.py`` executes and parses the statements."""
+    if not (checkout / "tutorial-home").exists():  # the page continues it
+        paste("docs/tutorials/first-export.md")
+    printed = paste("docs/how-to/load-into-a-warehouse.md")
+    (rows,) = (int(line.split()[0]) for line in printed.splitlines() if line.endswith(" calls in DuckDB"))
+    manifest = next((checkout / "tutorial-home" / "calls").glob("*.manifest.json"))
+    assert rows == json.loads(manifest.read_text("utf-8"))["rows"] > 500
+    starts = [line for line in printed.splitlines() if line.startswith(("COPY", "LOAD DATA"))]
+    assert starts == [
+        'COPY INTO "CARE"."PUBLIC"."CALLS"',
+        "LOAD DATA INTO `project`.`care`.`calls`",
+        starts[2],
+        "COPY INTO `main`.`care`.`calls`",
+    ]
+    assert starts[2].startswith('COPY "calls" ("call_id"')
+
+
 def test_loading_your_own_data(paste: Paste) -> None:
     paste("docs/how-to/load-your-own-data.md")
     printed = paste("docs/how-to/change-loaded-data.md").splitlines()

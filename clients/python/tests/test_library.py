@@ -52,6 +52,14 @@ def test_an_export_becomes_files_and_tables(offtake: Offtake, tmp_path: Path) ->
     assert export.to_duckdb().aggregate("count(*), sum(talk_seconds)").fetchall() == [
         (manifest.rows, frame["talk_seconds"].sum())
     ]
+    numbers = offtake.export("calls", **MARCH, columns=["integer_custom_2"])
+    exact = numbers.to_arrow()["integer_custom_2"].to_pylist()
+    assert any(value is not None and value > 2**53 for value in exact)
+    assert None in exact
+    assert (
+        numbers.to_pandas()["integer_custom_2"].astype(object).where(lambda column: column.notna(), None).tolist()
+        == exact
+    )
     again = offtake.find_export(export.id)  # without files on the disk
     batches = list(again.iter_batches(rows=1000))
     assert sum(batch.num_rows for batch in batches) == manifest.rows

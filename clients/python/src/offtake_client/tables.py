@@ -40,10 +40,14 @@ def to_polars(handle: ExportHandle) -> Flow[polars.DataFrame]:
 
 
 def to_pandas(handle: ExportHandle) -> Flow[pandas.DataFrame]:
-    """Return the rows as a data frame of pandas."""
-    _library("pandas", "pandas")
+    """Return the rows as a data frame of pandas.
+
+    Integers and booleans have pandas' types with nulls: as floats, large integers of a column with nulls would change.
+    """
+    library, arrow = _library("pandas", "pandas"), _library("pyarrow", "pandas")
     table = yield from to_arrow(handle)
-    frame: pandas.DataFrame = table.to_pandas()
+    types = {arrow.int64(): library.Int64Dtype(), arrow.bool_(): library.BooleanDtype()}
+    frame: pandas.DataFrame = table.to_pandas(types_mapper=types.get)
     return frame
 
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from offtake_client import __version__
-from offtake_client.cli import account, exports
+from offtake_client.cli import account, exports, sql
 from offtake_client.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake_client.cli.output import printable
 from offtake_client.errors import OfftakeError
@@ -78,6 +78,7 @@ for command in (
     exports.resume,
     exports.verify,
     exports.cancel,
+    sql.sql,
 ):
     app.command()(command)
 
