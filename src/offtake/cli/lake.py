@@ -17,6 +17,7 @@ from offtake.cli.options import (
     progress_bar,
     show,
     show_table,
+    storage_checked,
 )
 from offtake.core.admin import identity
 from offtake.core.admin.lake_status import TableStatus, lake_status
@@ -48,7 +49,10 @@ def status(
     """
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    with progress_bar("Reading the lake", "{task.completed:,.0f} of {task.total:,.0f} tables") as progress:
+    with (
+        storage_checked(services),
+        progress_bar("Reading the lake", "{task.completed:,.0f} of {task.total:,.0f} tables") as progress,
+    ):
         task = progress.add_task("tables", total=1)
         found = list(
             lake_status(

@@ -19,6 +19,7 @@ from offtake.cli.options import (
     progress_bar,
     show,
     show_table,
+    storage_checked,
 )
 from offtake.cli.report_description import find_report
 from offtake.core.admin import identity
@@ -50,7 +51,10 @@ def check(
     owner = identity.get_tenant(tenant, services)
     span = _timespan(start, end, days=days, now=services.clock())
     reports = [find_report(name, services.catalogue).name for name in names or services.catalogue.reports]
-    with progress_bar("Checking reports", "{task.completed:,.0f} of {task.total:,.0f}") as progress:
+    with (
+        storage_checked(services),
+        progress_bar("Checking reports", "{task.completed:,.0f} of {task.total:,.0f}") as progress,
+    ):
         task = progress.add_task("reports", total=len(reports))
         found = []
         for each in check_reports(reports, owner, span, services):
