@@ -161,7 +161,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_load_seed_and_serve_say_what_is_wrong_with_the_storage(
+def test_commands_and_serve_say_what_is_wrong_with_the_storage(
     wrong: str, rclone: S3Server, installation: Installation
 ) -> None:
     bucket, credentials, url, said = WRONG[wrong]
@@ -178,11 +178,13 @@ def test_load_seed_and_serve_say_what_is_wrong_with_the_storage(
         ("load", "team", str(file), "--tenant", "acme"),
         ("seed", "--tenant", "acme", "--table", "team"),
         ("tenant", "show", "acme"),
+        ("lake", "status", "--tenant", "acme"),
+        *((("report", "check", "calls", "--tenant", "acme"), ("sweep", "--dry-run")) if wrong == "secret" else ()),
     ):
         done = command(*arguments, home=installation.home)
         assert done.code == (9 if unavailable else 3), done.err
         assert (done.out, len(done.err.splitlines())) == ("", 1)
-        assert done.err.startswith("offtake: lake_url: s3://")
+        assert done.err.startswith(f"offtake: {'artifacts' if arguments[0] == 'sweep' else 'lake'}_url: s3://")
         assert said in done.err
         assert "s3cret" not in done.err
     if wrong == "endpoint":

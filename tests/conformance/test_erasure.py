@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import duckdb
@@ -22,6 +23,7 @@ from backports import zstd
 from pyarrow import ipc, parquet
 from sqlalchemy import select
 
+from offtake.cli.watching import ad_hoc_source
 from offtake.core.admin import identity
 from offtake.core.admin import jobs as admin_jobs
 from offtake.core.admin.erasure.erase import ErasureOptions, erase
@@ -30,8 +32,10 @@ from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
 from offtake.core.loads import changes
 from offtake.core.loads.changes import Target
-from offtake.core.loads.undo import undo
+from offtake.core.loads.undo import list_loads, undo
 from offtake.core.services import Services
+from offtake.core.sources import records
+from offtake.core.sources.watch import load_new_files
 from offtake.errors import JobStateConflict, StateError, UnknownName
 from offtake.executor.worker import Worker, claim_next
 from offtake.lake.delta import Lake
@@ -39,13 +43,16 @@ from offtake.lake.ingest.load import load
 from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
+from offtake.model.audit import AuditEntry
 from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.data_subject import parse_subject
 from offtake.model.job import Pin, Status
+from offtake.model.load import LoadFilter
 from offtake.model.request import ExportRequest, ReportParameters
+from offtake.model.source import FileState, WatchPolicy
 from offtake.model.tenant import CredentialKind, Principal, Scope, Tenant
 from offtake.model.timespan import Timespan
-from offtake.store import jobs
+from offtake.store import audit, jobs
 from offtake.store.schema import metadata
 from tests.fixtures.care import Row, call
 from tests.fixtures.exports import EXPORT, caller, published
@@ -212,10 +219,19 @@ def test_nothing_of_the_person_is_left_and_nothing_else_is_touched(on: Services,
         identity.add_credential(MINE, kind, on, user=ANN, permissions=identity.Permissions())
 
     leave_files_of_killed_processes(on)
-    tags = tmp_path / "tag.csv"
+    tags = tmp_path / "in" / "tag.csv"
+    tags.parent.mkdir()
     tags.write_text("tag_id,name\n1,one\n")
     target = Target(tenant=MINE, table=tables()["tag"], actor="root")
     loaded = changes.load(target, [tags], LoadOptions(), lambda rows: None, on)
+    source = replace(ad_hoc_source(str(tags.parent), "*.csv", target), policy=WatchPolicy(unchanged=timedelta(0)))
+    spelled = (f"2 of {ANN.title()}.csv", f"3 tel {SPELLED}.csv", "4 cust-ann.csv", "5_author-ann_b.csv", "6 bad.csv")
+    for name in spelled:
+        tags.with_name(name).write_text("tag_id,nam\n" if "bad" in name or "tel" in name else "tag_id,name\n1,one\n")
+    load_new_files(source, on, Event())
+    with on.database.write() as connection:
+        entry = AuditEntry(operation="file.read", dialect="native", tenant=MINE, principal=None, actor=f"Tel {SPELLED}")
+        audit.record(connection, entry, now=on.clock())
 
     plan = erase(MINE, f" {ANN.upper()}", "root", on, options=replace(NOW, dry_run=True)).to_json()
     assert {
@@ -247,6 +263,21 @@ def test_nothing_of_the_person_is_left_and_nothing_else_is_touched(on: Services,
     assert loaded.id is not None
     with pytest.raises(StateError, match="a person was erased"):
         undo(loaded.id, "root", on, is_dry_run=False)
+    loads_before = len(list_loads(LoadFilter(), on, limit=100))
+    assert not load_new_files(source, on, Event())
+    assert len(list_loads(LoadFilter(), on, limit=100)) == loads_before  # no file is new, though the names are gone
+    (known,) = records.list_sources(on)
+    listed = {each.name: each.state for each in records.files(known, on)}
+    assert sorted(name for name in listed if not name.startswith("erased-")) == ["6 bad.csv", "tag.csv"]
+    assert sorted(listed.values()) == [FileState.LOADED] * 4 + [FileState.QUARANTINED] * 2
+    tags.with_name(spelled[1]).write_text("tag_id,name\n1,two\n")  # a corrected file is loaded under its record
+    assert not load_new_files(source, on, Event())
+    assert {each.name: each.state for each in records.files(known, on)} == {
+        name: state if name == "6 bad.csv" else FileState.LOADED for name, state in listed.items()
+    }
+    for name in spelled:
+        tags.with_name(name).unlink()
+    assert erase(MINE, SPELLED, "root", on, options=NOW).to_json()["records"] == {"load": 1}
     assert traces(tmp_path, on) == []
     assert stored_rows(THEIRS, on) == other
     kept = stored_rows(MINE, on)

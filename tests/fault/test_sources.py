@@ -13,6 +13,7 @@ from threading import Event
 from typing import Any
 
 import httpx
+import obstore
 import pytest
 
 from offtake.cli.watching import ad_hoc_source
@@ -22,10 +23,11 @@ from offtake.core.services import Services
 from offtake.core.sources import records
 from offtake.core.sources.source import WatchedSource
 from offtake.core.sources.watch import load_new_files
-from offtake.errors import StateError, StorageUnavailable, UnknownName
+from offtake.errors import LakeError, StateError, StorageUnavailable, UnknownName
 from offtake.lake.tables import tables
 from offtake.model.load import LoadFilter, LoadState
 from offtake.model.source import WatchPolicy
+from tests.fixtures.buckets import ENVIRONMENT, S3Server
 from tests.fixtures.care import call
 from tests.fixtures.installation import Installation
 from tests.fixtures.polling import TIMEOUT_SECONDS, wait_for
@@ -83,6 +85,22 @@ def _files(on: Services) -> dict[str, tuple[str, int, str | None]]:
 def _committed(on: Services) -> list[tuple[int, int]]:
     loads = undo.list_loads(LoadFilter(state=LoadState.COMMITTED), on, limit=100)
     return sorted((each.counts["inserted"], each.counts["unchanged"]) for each in loads)
+
+
+def _kill_within(point: tuple[str, str, bool], home: Installation, location: str) -> None:
+    """Watch the location in a process that kills itself at that point."""
+    module, name, after = point
+    program = _DYING.format(module=module, name=name, after=after)
+    command = ["load", "call", "--tenant", "acme", "--home", str(home.home), "--watch", location]
+    options = ["--glob", "*.ndjson", "--watch-every", "0.2", "--watch-unchanged", "0"]
+    died = subprocess.run(
+        [sys.executable, "-c", program, *command, *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
 
 
 def test_new_files_are_loaded_once_and_bad_ones_are_quarantined(
@@ -152,24 +170,55 @@ def test_later_files_wait_while_the_storage_is_away(
 
 
 def test_a_file_is_loaded_once_if_its_process_is_killed(home: Installation, tmp_path: Path) -> None:
-    for number, (module, name, after) in enumerate(_POINTS):
+    for number, point in enumerate(_POINTS):
+        name = point[1]
         folder = tmp_path / str(number)
         _drop(folder, "1.ndjson", f"c{number}", f"d{number}")
-        program = _DYING.format(module=module, name=name, after=after)
-        command = ["load", "call", "--tenant", "acme", "--home", str(home.home), "--watch", str(folder)]
-        options = ["--glob", "*.ndjson", "--watch-every", "0.2", "--watch-unchanged", "0"]
-        died = subprocess.run(
-            [sys.executable, "-c", program, *command, *options],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-        )
-        assert died.returncode == -signal.SIGKILL, died.stderr
+        _kill_within(point, home, str(folder))
         with home.services() as on:
             assert not load_new_files(_source(folder), on, Event()), name
             assert {state for state, _, _ in _files(on).values()} == {"loaded"}, name
             assert _committed(on) == [(2, 0)] * (number + 1), name
+
+
+def test_objects_of_a_bucket_are_loaded_once_if_their_process_is_killed(
+    home: Installation, moto: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = moto.bucket(moto.fresh_bucket(), "")
+    with (home.home / "offtake.toml").open("a") as settings:
+        settings.write(f'[storage]\nendpoint = "{moto.url}"\nallow_http = true\n')
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+    def drop(name: str, *rows: str) -> None:
+        content = "".join(json.dumps(call(row, "2026-03-01T08:00:00Z")) + "\n" for row in rows)
+        obstore.put(bucket.store, f"in/{name}", content.encode())
+
+    odd = "1 a?b#c%20'*[d].ndjson"  # neither a pattern nor a query
+    drop(odd, "c1", "c2")
+    drop("2.ndjson", "c2", "c3")
+    for name in ("_3.ndjson", "below/4.ndjson", "5.txt"):
+        drop(name, "no")
+    location = f"s3://{bucket.location.bucket}/in"
+    source = replace(ad_hoc_source(location, "*.ndjson", CALL), policy=AT_ONCE)
+    _kill_within(_POINTS[1], home, location)
+    with home.services() as on:
+        assert {name: state for name, (state, _, _) in _files(on).items()} == {odd: "loading", "2.ndjson": "waiting"}
+        assert not load_new_files(source, on, Event())
+        assert _files(on) == {odd: ("loaded", 1, None), "2.ndjson": ("loaded", 1, None)}
+        assert _committed(on) == [(1, 1), (2, 0)]
+        obstore.put(bucket.store, "in/6.ndjson", b'{"call_id": "c3"}\n')
+        drop("0.ndjson", "c0")
+        assert not load_new_files(source, on, Event())
+        assert _files(on)["6.ndjson"] == ("quarantined", 1, "load_rejected")
+        drop("6.ndjson", "c6")
+        for _ in range(2):
+            assert not load_new_files(source, on, Event())
+            assert _committed(on) == [(1, 0), (1, 0), (1, 1), (2, 0)]
+        assert {state for state, _, _ in _files(on).values()} == {"loaded"}
+        gone = replace(source, location="s3://no-such-bucket/in")
+        with pytest.raises(LakeError, match=r"s3://no-such-bucket/in/: the bucket does not exist"):
+            load_new_files(gone, on, Event())
 
 
 def _ended(home: Installation, *names: str) -> dict[str, tuple[str, int, str | None]] | None:

@@ -9,7 +9,16 @@ from rich import box
 from rich.table import Table as Grid
 
 from offtake.cli.installation import open_home
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, progress_bar, show, show_table
+from offtake.cli.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    TenantOption,
+    progress_bar,
+    show,
+    show_table,
+    storage_checked,
+)
 from offtake.core.admin import identity
 from offtake.core.admin.lake_status import TableStatus, lake_status
 
@@ -40,7 +49,10 @@ def status(
     """
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    with progress_bar("Reading the lake", "{task.completed:,.0f} of {task.total:,.0f} tables") as progress:
+    with (
+        storage_checked(services),
+        progress_bar("Reading the lake", "{task.completed:,.0f} of {task.total:,.0f} tables") as progress,
+    ):
         task = progress.add_task("tables", total=1)
         found = list(
             lake_status(

@@ -73,8 +73,15 @@ _SELDOM = ("left_out", "marked", "deleted")  # counts that are not printed if th
 
 
 def load(
-    table: Annotated[str, typer.Argument(help="Table of the care data model; with --mapping it may be left out.")],
     tenant: TenantOption,
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TABLE",
+            help="Table of the care data model; with --mapping it may be left out.",
+            show_default=False,
+        ),
+    ] = None,
     files: FilesArgument = None,
     home: HomeOption = DEFAULT_HOME,
     mapping_file: MappingOption = None,
@@ -108,8 +115,8 @@ def load(
     Arrow and XLSX are read, text and Parquet also compressed (.gz, .zst).
     """
     mapping = read_or_identity(mapping_file)
-    table, files = separate(table, files, mapping)
-    model = find_table(table)
+    name, files = separate(table, files, mapping, has_pattern=bool(pattern) or watch is not None)
+    model = find_table(name)
     reader = reader_options(delimiter=delimiter, encoding=encoding, sheet=sheet, records=records, query=query)
     options = LoadOptions(
         mapping=adjust(
@@ -131,10 +138,9 @@ def load(
     identity.get_tenant(tenant, services)
     target = Target(tenant=tenant, table=model, actor=operator_name())
     if watch is not None:
-        named = [] if files == [model.name] else files
         policy = WatchPolicy(every=timedelta(seconds=watch_every), unchanged=timedelta(seconds=watch_unchanged))
         source = watching.source(
-            watch, target, options, files=named, patterns=pattern or (), form=form, is_check=check, policy=policy
+            watch, target, options, files=files, patterns=pattern or (), form=form, is_check=check, policy=policy
         )
         watching.run(source, completeness, services)
         return

@@ -36,15 +36,26 @@ DelimiterOption = Annotated[
 DecimalOption = Annotated[str | None, typer.Option(help="Mark before the decimals of numbers: . or ,")]
 
 
-def separate(table: str, files: Sequence[str] | None, mapping: MappingDefinition) -> tuple[str, list[str]]:
-    """Return the table and the files of a command line; with a mapping, TABLE may be left out."""
+def separate(
+    table: str | None, files: Sequence[str] | None, mapping: MappingDefinition, *, has_pattern: bool
+) -> tuple[str, list[str]]:
+    """Return the table and the files of a command line; with a mapping, TABLE may be left out.
+
+    ``has_pattern``: --glob or --watch names files, so that the first word need not be one.
+    """
     named = [*(files or [])]
     if mapping.table is None:
+        if table is None:
+            message = "name the table, or give --mapping with a file that names it; `offtake tables list` lists tables"
+            raise typer.BadParameter(message, param_hint="TABLE")
         return table, named
-    if table in tables() and table != mapping.table and named:
+    if table is None:
+        return mapping.table, named
+    has_files = bool(named) or has_pattern
+    if table in tables() and table != mapping.table and has_files:
         message = f"the mapping is for table {mapping.table}, not {table}; leave TABLE out"
         raise typer.BadParameter(message, param_hint="TABLE")
-    if table == mapping.table and named:
+    if table == mapping.table and has_files:
         return table, named
     return mapping.table, [table, *named]
 

@@ -11,7 +11,16 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from offtake.cli.installation import open_home
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, progress_bar, show, show_table
+from offtake.cli.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    TenantOption,
+    progress_bar,
+    show,
+    show_table,
+    storage_checked,
+)
 from offtake.cli.report_description import find_report
 from offtake.core.admin import identity
 from offtake.core.report_check import ReportCheck, check_reports
@@ -42,7 +51,10 @@ def check(
     owner = identity.get_tenant(tenant, services)
     span = _timespan(start, end, days=days, now=services.clock())
     reports = [find_report(name, services.catalogue).name for name in names or services.catalogue.reports]
-    with progress_bar("Checking reports", "{task.completed:,.0f} of {task.total:,.0f}") as progress:
+    with (
+        storage_checked(services),
+        progress_bar("Checking reports", "{task.completed:,.0f} of {task.total:,.0f}") as progress,
+    ):
         task = progress.add_task("reports", total=len(reports))
         found = []
         for each in check_reports(reports, owner, span, services):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from offtake.cli.installation import open_home
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, storage_checked
 from offtake.core.exports import retention
 from offtake.core.exports.retention import RemovalCounts
 from offtake.core.services import Services
@@ -26,13 +26,15 @@ def sweep(
     Files of jobs on hold stay. What a killed load left counts as one file. Old tombstones of the lake are removed too.
     """
     services = open_home(home)
+    services.artifacts.check()
     if dry_run:
         expired = len(retention.expired_jobs(services, limit=_NO_LIMIT))
         orphaned = retention.count_orphans(services)
         result = {"dry_run": True, "expired": expired, "orphaned": orphaned}
         show(result, as_json, f"{expired:,} expired and {orphaned:,} orphaned files would be removed.")
         return
-    expiry, orphans = _expire_all(services), retention.sweep(services)
+    with storage_checked(services):
+        expiry, orphans = _expire_all(services), retention.sweep(services)
     failed = expiry.failed + orphans.failed
     result = {"dry_run": False, "expired": expiry.done, "orphaned": orphans.done, "failed": failed}
     show(result, as_json, f"{expiry.done:,} expired and {orphans.done:,} orphaned files were removed.")

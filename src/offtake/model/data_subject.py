@@ -81,14 +81,21 @@ class DataSubject:
         """Whether a text mentions the person, or is one of the person's ids."""
         return self.is_mentioned(text) or any(text in self.ids.get(identifier, ()) for identifier in PERSON_IDS)
 
-    def without(self, value: Any) -> Any:
-        """Return a JSON value in which each text that holds the person is replaced."""
+    def is_in_name(self, name: str) -> bool:
+        """Whether the name of a file mentions the person or has one of the person's ids as a part of its own."""
+        trace = self.trace
+        return self.is_in(name) or (
+            trace is not None and any(trace.search(each) for each in (name, name.replace("_", " ")))
+        )
+
+    def without(self, value: Any, *, in_names: bool = False) -> Any:
+        """Return a JSON value in which each text that holds the person is replaced; ``in_names``: as ``is_in_name``."""
         if isinstance(value, str):
-            return ERASED if self.is_in(value) else value
+            return ERASED if (self.is_in_name(value) if in_names else self.is_in(value)) else value
         if isinstance(value, list):
-            return [self.without(item) for item in value]
+            return [self.without(item, in_names=in_names) for item in value]
         if isinstance(value, dict):
-            return {name: self.without(item) for name, item in value.items()}
+            return {name: self.without(item, in_names=in_names) for name, item in value.items()}
         return value
 
     @cached_property

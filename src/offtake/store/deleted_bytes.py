@@ -8,9 +8,9 @@ from contextlib import closing
 
 from offtake.errors import Unavailable
 from offtake.store.database import Database
+from offtake.store.subject_records import searched_tables
 
 _ATTEMPTS, _PAUSE_SECONDS = 100, 0.1
-_TABLES = ("job", "manifest", "idempotency", "credential", "audit", "erasure")
 
 
 def overwrite(database: Database) -> None:
@@ -20,7 +20,7 @@ def overwrite(database: Database) -> None:
     """
     if database.file is None:
         with database.connect_directly() as connection:
-            for table in _TABLES:
+            for table in searched_tables():
                 connection.execute(f"VACUUM (FULL) {table}".encode())
         return
     with closing(sqlite3.connect(database.file, timeout=15, isolation_level=None)) as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
 
 from offtake.model.source import FileState, SourceFile, SourceRef, SourceSummary
+from offtake.store import installation
 from offtake.store.schema import source_file
 
 
@@ -21,9 +24,22 @@ def listed(
 
 
 def named(connection: Connection, source: SourceRef, names: Collection[str]) -> Mapping[str, SourceFile]:
-    """Return the files of a source that have one of at most 1,000 names."""
-    statement = select(source_file).where(_of(source), source_file.c.name.in_(list(names)))
-    return {row.name: _file(row) for row in connection.execute(statement)}
+    """Return by name the files of a source that have one of at most 1,000 names.
+
+    The record of a file whose name an erasure removed has its ``erased_name``, so that the file is not loaded again.
+    """
+    recorded = {name: name for name in names}
+    key = installation.get(connection, installation.ERASURE_KEY)
+    if key is not None:
+        recorded |= {erased_name(key, source.tenant, name): name for name in names}
+    statement = select(source_file).where(_of(source), source_file.c.name.in_(list(recorded)))
+    return {recorded[row.name]: _file(row) for row in connection.execute(statement)}
+
+
+def erased_name(key: str, tenant: str, name: str) -> str:
+    """Return what stands for the name of a file that holds a value of a person: a hash with the key of erasures."""
+    digest = hmac.new(bytes.fromhex(key), f"file\0{tenant}\0{name}".encode(), hashlib.sha256)
+    return f"erased-{digest.hexdigest()}"
 
 
 def see(connection: Connection, source: SourceRef, name: str, *, bytes: int, fingerprint: str, now: datetime) -> None:  # noqa: A002

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Row, String, Table, and_, delete, func, null, or_, select, update
+from sqlalchemy import JSON, Column, Connection, Row, String, Table, and_, delete, null, or_, select, update
 
 from offtake.model.data_subject import ERASED, DataSubject
-from offtake.store.schema import audit, credential, erasure, idempotency, metadata, tenant, token
+from offtake.store import installation
+from offtake.store.schema import audit, credential, erasure, idempotency, load, metadata, source_file, tenant, token
+from offtake.store.source_files import erased_name
 
 _BATCH_SIZE = 1_000  # rows
 # Columns with names of the product's own, which are not searched, as are keys of rows and references to them.
@@ -30,6 +32,16 @@ _NOT_SEARCHED = frozenset(
 )
 
 
+def searched_tables() -> list[str]:
+    """Return the tables whose rows ``scrub`` may change or remove."""
+    return [
+        table.name
+        for table in metadata.sorted_tables
+        if table in (source_file, token)
+        or (_of_tenant(table, "") is not None and any(_is_searched(table, each) for each in table.c))
+    ]
+
+
 def scrub(connection: Connection, name: str, subject: DataSubject) -> dict[str, int]:
     """Replace or remove the person's values in all records of the tenant; return the number of rows by table.
 
@@ -38,8 +50,9 @@ def scrub(connection: Connection, name: str, subject: DataSubject) -> dict[str, 
     """
     counts = {credential.name: _revoke(connection, name, subject)}
     for table in metadata.sorted_tables:
-        if table not in (tenant, credential, erasure, audit):
+        if table not in (tenant, credential, erasure, audit, source_file):
             counts[table.name] = _scrub_table(connection, table, name, subject)
+    counts[source_file.name] = _scrub_source_files(connection, name, subject)
     counts[audit.name] = _scrub_audit(connection, name, subject)
     return {table: count for table, count in counts.items() if count}
 
@@ -53,7 +66,7 @@ def _scrub_table(connection: Connection, table: Table, name: str, subject: DataS
     changed = 0
     for row in _rows(connection, table, condition, [*keys, *searched]):
         values = {each.name: row._mapping[each] for each in searched}
-        clean = {column: _clean(value, subject) for column, value in values.items()}
+        clean = {column: _clean(value, subject, in_names=table is load) for column, value in values.items()}
         if clean == values:
             continue
         changed += 1
@@ -73,11 +86,14 @@ def _is_searched(table: Table, column: Column[Any]) -> bool:
     return has_text and not (column.primary_key or column.foreign_keys or column.name in _NOT_SEARCHED)
 
 
-def _clean(value: Any, subject: DataSubject) -> Any:
-    """Return the value without the person. Of texts that are no JSON, only those that mention the person change."""
+def _clean(value: Any, subject: DataSubject, *, in_names: bool = False) -> Any:
+    """Return the value without the person. Of texts that are no JSON, only those that mention the person change.
+
+    ``in_names`` also finds an id of the person within a text of JSON, as in the name of a file.
+    """
     if isinstance(value, str):
         return ERASED if subject.is_mentioned(value) else value
-    return subject.without(value)
+    return subject.without(value, in_names=in_names)
 
 
 def _rows(connection: Connection, table: Table, condition: Any, columns: Sequence[Column[Any]]) -> list[Row[Any]]:
@@ -102,12 +118,27 @@ def _revoke(connection: Connection, name: str, subject: DataSubject) -> int:
     return revoked
 
 
+def _scrub_source_files(connection: Connection, name: str, subject: DataSubject) -> int:
+    """Replace names of files. The record stays, because the file would be loaded again otherwise."""
+    key = installation.get(connection, installation.ERASURE_KEY)
+    if key is None:
+        return 0  # no erasure has begun
+    names = select(source_file.c.source, source_file.c.name).where(source_file.c.tenant == name)
+    found = [row for row in connection.execute(names).all() if subject.is_in_name(row.name)]
+    for row in found:
+        same = and_(source_file.c.tenant == name, source_file.c.source == row.source, source_file.c.name == row.name)
+        connection.execute(update(source_file).where(same).values(name=erased_name(key, name, row.name)))
+    return len(found)
+
+
 def _scrub_audit(connection: Connection, name: str, subject: DataSubject) -> int:
-    """Replace the person in the audit log, which keeps its entries. Its texts are people's addresses as a whole."""
+    """Replace the person in the audit log, which keeps its entries: in names of users, which recur."""
     changed = 0
     for column in (audit.c.actor, audit.c.effective):
-        found = and_(audit.c.tenant == name, func.lower(column).in_(sorted(subject.emails)))
-        changed += connection.execute(update(audit).where(found).values({column.name: ERASED})).rowcount
+        users = connection.execute(select(column).distinct().where(audit.c.tenant == name, column.is_not(None)))
+        for user in [each for each in users.scalars().all() if subject.is_mentioned(each)]:
+            of_user = and_(audit.c.tenant == name, column == user)
+            changed += connection.execute(update(audit).where(of_user).values({column.name: ERASED})).rowcount
     return changed
 
 

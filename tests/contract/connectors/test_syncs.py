@@ -32,10 +32,11 @@ from offtake.lake.seed import SeedPlan, seed
 from tests.fixtures import loop
 from tests.fixtures.databases import fresh_database
 from tests.fixtures.installation import Served
-from tests.fixtures.own_environment import ROOT, python_of
+from tests.fixtures.own_environment import python_of
 from tests.fixtures.row_comparison import assert_same_rows
 from tests.fixtures.storage_paths import lake_folder
 from tests.fixtures.talkdesk import Credential
+from uv_command import ROOT
 
 AIRBYTE, PIPELINES = ROOT / "tests" / "fixtures" / "airbyte", ROOT / "tests" / "fixtures" / "pipelines"
 MANIFEST = ROOT / "connectors" / "airbyte" / "offtake.yaml"

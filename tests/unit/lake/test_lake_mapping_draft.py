@@ -110,6 +110,8 @@ def test_paths_of_nested_objects_are_matched(tmp_path: Path) -> None:
         '# kind = { constant = "inbound" }',
         "talk_seconds = { constant = 0 }",
         'total_seconds = "call_length_seconds"  # 0.82: synonym without its ending',
+        "# Left over in objects: keys that nothing is made from.",
+        '#     "Line.Type"',
     ):
         assert any(line.startswith(start) for line in lines), (start, text)
 
@@ -117,8 +119,12 @@ def test_paths_of_nested_objects_are_matched(tmp_path: Path) -> None:
 def test_options_tell_how_a_file_is_read_and_are_kept(tmp_path: Path) -> None:
     row = {"agent_id": "a1", "name": "Zoë", "email": "zoe@example.com", "is_active": True}
     path = written(tmp_path / "agents.json", json.dumps({"data": {"items": [row]}}))
+    without = _drafted(tmp_path, AGENT, path)
+    assert "# EDIT: the file is one object; if its rows are in an array" in without
+    assert '# records = "data.items"' in without
     with staging(tmp_path / "staging") as area:
         text = draft(area, AGENT, local_input(path), ReaderOptions(records="data.items"))
+    assert "the file is one object" not in text
     mapping = read_mapping(written(tmp_path / "draft.toml", text))
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     assert load(lake, AGENT, [path], tenant="acme", mapping=mapping).inserted == 1

@@ -72,6 +72,8 @@ HOSTILE = [
     "x FROM y",
     "1) FROM read_csv('/etc/passwd') --",
     "getvariable('x')",
+    "lpad(x, 2000000000, 'y')",
+    "rpad(x, length(x) * 1000, 'y')",
     "current_setting('home_directory')",
     "random()",
     "now()",

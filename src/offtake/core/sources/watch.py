@@ -90,19 +90,25 @@ def _require_tenant(source: WatchedSource, on: Services) -> None:
 
 
 def _see(source: WatchedSource, page: Sequence[WatchedFile], on: Services) -> dict[str, WatchedFile]:
-    """Record the new and changed files of a page, and return those that are neither loaded nor quarantined."""
+    """Record the new and changed files of a page; return those that are neither loaded nor quarantined by record."""
     with on.database.read() as connection:
         known = source_files.named(connection, source.ref, [each.name for each in page])
+    recorded = {each.name: known[each.name].name if each.name in known else each.name for each in page}
     fresh = [each for each in page if each.name not in known or known[each.name].fingerprint != each.fingerprint]
     if fresh:
         with on.database.write() as connection:
             now = on.now(connection)
             for each in fresh:
                 source_files.see(
-                    connection, source.ref, each.name, bytes=each.bytes, fingerprint=each.fingerprint, now=now
+                    connection,
+                    source.ref,
+                    recorded[each.name],
+                    bytes=each.bytes,
+                    fingerprint=each.fingerprint,
+                    now=now,
                 )
     waiting = [each for each in page if each.name in known and known[each.name].state in _IN_PROGRESS]
-    return {each.name: each for each in (*fresh, *waiting)}
+    return {recorded[each.name]: each for each in (*fresh, *waiting)}
 
 
 def _listed(source: WatchedSource, state: FileState, on: Services) -> list[SourceFile]:

@@ -17,7 +17,7 @@ from offtake.store import installation
 # What an erasure does not reach, for the operator who answers a request.
 NOT_COVERED = (
     "backups, and copies of this installation",
-    "files that clients have downloaded, and logs of proxies",
+    "files that clients have downloaded, files at the locations of sources, and logs of servers and proxies",
     "caches of other machines",
     "old versions of objects, if the bucket keeps them, and archived logs of PostgreSQL",
     "names in free text: texts are searched for e-mail addresses and phone numbers",

@@ -157,6 +157,7 @@ _WHAT = {
     "COLLATE": "a collation",
 }
 _PREFIX = "SELECT "
+_PADDING, _LONGEST_PADDED = frozenset({"lpad", "rpad"}), 10_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +222,17 @@ def _node_faults(node: Node) -> Iterator[str]:
     if name == "FUNCTION":
         function = str(node["function_name"]).lower()
         if function not in FUNCTIONS or node.get("schema") or node.get("filter") or node.get("distinct"):
-            close = difflib.get_close_matches(function, FUNCTIONS, n=1)
+            close = difflib.get_close_matches(function, FUNCTIONS, n=1, cutoff=0.75)
             hint = f"did you mean {close[0]}?" if close else "the manual lists the functions of a mapping"
             yield f"the function {function} is not accepted; {hint}"
+        if function in _PADDING and not _is_short(node.get("arguments", [])):
+            yield f"the second value of {function}, the length, must be a whole number of at most {_LONGEST_PADDED:,}"
+
+
+def _is_short(arguments: list[Any]) -> bool:
+    """Return whether the length of a padding is a small number: a great one makes a text that fills the memory."""
+    literal = arguments[1]["expression"].get("literal", {}) if len(arguments) > 1 else {}
+    return literal.get("kind") == "INTEGER" and int(literal["text"]) <= _LONGEST_PADDED
 
 
 def _columns(tree: object) -> Iterator[Any]:

@@ -40,7 +40,8 @@ def draft(area: Staging, table: Table, file: Input, options: ReaderOptions = _PL
         if name not in sample.repeated
     }
     found = matches(table, contents)
-    lines = [f"# Mapping into table {table.name}, drafted from a sample of {file.file_name!r}. Edit it, then run:"]
+    name = repr(file.file_name or file.name)
+    lines = [f"# Mapping into table {table.name}, drafted from a sample of {name}. Edit it, then run:"]
     lines += ["# offtake load --mapping THIS_FILE --check FILES --tenant TENANT", "", f"table = {_quoted(table.name)}"]
     lines += _source(sample, found, contents)
     lines += _values(contents, found)
@@ -53,15 +54,21 @@ def draft(area: Staging, table: Table, file: Input, options: ReaderOptions = _PL
 def _source(sample: Sample, found: Mapping[str, Match], contents: Mapping[str, ColumnContent]) -> Iterator[str]:
     used = {match.source for match in found.values()}
     left = [name for name in sample.columns if name not in used]
+    paths: list[str] = []
     if sample.is_nested:
         # Keys of nested objects are left out with the object, and only keys at the top have to be named.
         tops = {name.partition(".")[0] for name in used}
+        paths = [name for name in left if "." in name]
         nested = [name.partition(".")[0] for name in left if "." in name]
         left = [name for name in left if "." not in name]
         left += [name for name in dict.fromkeys(nested) if name not in tops and name not in left]
     keys = {key: getattr(sample.options, key) for key in ("delimiter", "encoding", "sheet", "records", "query")}
-    if left or any(keys.values()):
+    arrays = [] if keys["records"] else list(_arrays_of_rows(sample))
+    if left or paths or arrays or any(keys.values()):
         yield from ("", "[source]")
+    if arrays:
+        yield "# EDIT: the file is one object; if its rows are in an array, name it and draft again (--records):"
+        yield from (f"# records = {_quoted(name)}" for name in arrays)
     for key, value in keys.items():
         is_guess = key == "encoding" and sample.encoding_is_guessed
         comment = "  # a guess: the file is not UTF-8; look at its letters" if is_guess else ""
@@ -70,6 +77,16 @@ def _source(sample: Sample, found: Mapping[str, Match], contents: Mapping[str, C
     if left:
         yield "# Left over: nothing of ours is made from these columns. Move a name to [columns] to use it."
         yield from ("ignore = [", *(f"    {_quoted(name)},{_hint(contents.get(name))}" for name in left), "]")
+    if paths:
+        yield "# Left over in objects: keys that nothing is made from. Name one by its path in [columns] to use it."
+        yield from (f"#     {_quoted(name)}{_hint(contents.get(name))}" for name in paths)
+
+
+def _arrays_of_rows(sample: Sample) -> Iterator[str]:
+    """Yield the columns that are an array of objects, if the file has one record only."""
+    for name, texts in sample.columns.items() if sample.is_nested else ():
+        if len(texts) == 1 and name in sample.lists and str(texts[0]).lstrip("[ \n\t\r").startswith("{"):
+            yield name
 
 
 def _hint(content: ColumnContent | None) -> str:
@@ -188,7 +205,8 @@ def _question(column: TableColumn, key: str | None) -> str:
     """Return how a required column could be filled; an id often is that of the row."""
     if column.values:
         return f"constant = {_quoted(column.values[0])}"
-    return f"from = {_quoted(key or '')}" if column.type is ColumnType.ID else 'from = ""'
+    is_own = column.type is ColumnType.ID and column.references is None
+    return f"from = {_quoted(key if key and is_own else '')}"
 
 
 def _what(column: TableColumn) -> str:
