@@ -33,8 +33,9 @@ from offtake.model.job import Status
 from tests.fixtures import loop, sharing
 from tests.fixtures.databases import fresh_database, postgresql_server, psql
 from tests.fixtures.installation import Installation
-from tests.fixtures.own_environment import ROOT, python_of
+from tests.fixtures.own_environment import python_of
 from tests.fixtures.polling import wait_for
+from uv_command import ROOT
 
 FIXTURES, PAGE = ROOT / "tests" / "fixtures", ROOT / "docs" / "how-to" / "use-dlt.md"
 MARCH: dict[str, Any] = {"start": "2026-03-01", "end": "2026-04-01"}

@@ -8,7 +8,7 @@ import typer
 from rich import box
 from rich.table import Table as Grid
 
-from offtake.cli.installation import open_home
+from offtake.cli.installation import open_home, storage_checked
 from offtake.cli.options import (
     DEFAULT_HOME,
     HomeOption,
@@ -17,7 +17,6 @@ from offtake.cli.options import (
     progress_bar,
     show,
     show_table,
-    storage_checked,
 )
 from offtake.core.admin import identity
 from offtake.core.admin.lake_status import TableStatus, lake_status

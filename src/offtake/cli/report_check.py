@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from offtake.cli.installation import open_home
+from offtake.cli.installation import open_home, storage_checked
 from offtake.cli.options import (
     DEFAULT_HOME,
     HomeOption,
@@ -19,7 +19,6 @@ from offtake.cli.options import (
     progress_bar,
     show,
     show_table,
-    storage_checked,
 )
 from offtake.cli.report_description import find_report
 from offtake.core.admin import identity

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.installation import open_home
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, storage_checked
+from offtake.cli.installation import open_home, storage_checked
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show
 from offtake.core.exports import retention
 from offtake.core.exports.retention import RemovalCounts
 from offtake.core.services import Services
