@@ -124,7 +124,7 @@ def open_table(path: Path, faults: list[str]) -> TomlTable | None:
     return None
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return a hint: the known word that is similar to ``name``, or else all known words."""
+def nearest(name: str, known: Collection[str], *, introduction: str = "allowed are:") -> str:
+    """Return a hint: the known word that is similar to ``name``, or else all known words after the introduction."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed are: {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"{introduction} {', '.join(known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from tests.conformance.test_erasure import ANN, MINE, NOW, THEIRS, export, rows,
 from tests.fixtures.buckets import S3Server
 from tests.fixtures.installation import Installation
 
+_ADDRESS = re.compile(rf"(?<!jo){re.escape(ANN)}(?!\.org)", re.IGNORECASE)
+_OF_ANN = re.compile(rf"{_ADDRESS.pattern}|Quokka (one|three|four)|cust-ann", re.IGNORECASE)
+
 
 def _objects(server: S3Server, name: str) -> dict[str, bytes]:
     bucket = server.bucket(name, prefix="")
@@ -32,6 +36,12 @@ def _text(key: str, content: bytes) -> str:
     return (
         str(parquet.read_table(BytesIO(content)).to_pylist()) if key.endswith(".parquet") else content.decode("latin-1")
     )
+
+
+def _is_hers(key: str, content: bytes) -> bool:
+    """Whether an object of the tenant has an address, a text or an id of the person; tombstones may have the ids."""
+    pattern = _ADDRESS if "_tombstones" in key else _OF_ANN
+    return f"={MINE}/" in key and pattern.search(_text(key, content)) is not None
 
 
 def test_no_object_of_the_person_or_the_tenant_is_left(moto: S3Server, tmp_path: Path) -> None:
@@ -50,14 +60,7 @@ def test_no_object_of_the_person_or_the_tenant_is_left(moto: S3Server, tmp_path:
         others = stored_rows(THEIRS, on)
         erase(MINE, ANN, "root", on, options=NOW)
         kept = _objects(moto, name)
-        marks = ("ann@customer.example'", "Quokka o", "Quokka t", "Quokka f", "cust-ann")
-        found = {
-            (key, mark)
-            for key, content in kept.items()
-            for mark in marks
-            if f"={MINE}/" in key and "_tombstones" not in key and mark.lower() in _text(key, content).lower()
-        }
-        assert found == set()
+        assert {key for key, content in kept.items() if _is_hers(key, content)} == set()
         assert stored_rows(THEIRS, on) == others
         assert [row["customer_id"] for row in stored_rows(MINE, on)["customer"]] == ["cust-bob"]
         assert all(any(job in key for key in kept) for job in exported)

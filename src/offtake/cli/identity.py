@@ -17,6 +17,7 @@ from offtake.cli.installation import open_home
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
+from offtake.core.services import Services
 from offtake.model.tenant import (
     DEFAULT_SCOPES,
     Credential,
@@ -110,23 +111,13 @@ def add_credential(
         raise typer.BadParameter("a recipient may only read", param_hint="--scope")
     if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
         raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
-    try:
-        access = DataAccess(
-            reports=tuple(report) if report else None,
-            personal=personal,
-            shares=tuple(each.lower() for each in share) if share else None,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--report") from error
     permissions = identity.Permissions(
         scopes=frozenset(scope) if scope else frozenset({Scope.READ}) if is_share else DEFAULT_SCOPES,
-        access=access,
+        access=_data_access(report, share, personal=personal),
         life=timedelta(days=expires_days or share_profile.DEFAULT_DAYS) if is_share else None,
     )
     services = open_home(home)
-    unmatched = [each for each in report or () if not fnmatch.filter(services.catalogue.reports, each)]
-    if unmatched:
-        raise typer.BadParameter(f"no report has the name {unmatched[0]!r}", param_hint="--report")
+    _check_reports(report, services)
 
     def add() -> NewCredential:
         return identity.add_credential(tenant, kind, services, user=user, permissions=permissions, name=name)
@@ -153,6 +144,25 @@ def _show_share(made: share_profile.Made, as_json: bool) -> None:
         typer.echo(json.dumps(made.profile, indent=2))
     else:
         typer.echo(f"The profile is in {made.file}; only you can read the file.")
+
+
+def _data_access(report: list[str] | None, share: list[str] | None, *, personal: bool) -> DataAccess:
+    """Return what a new credential may read. Raises BadParameter."""
+    try:
+        return DataAccess(
+            reports=tuple(report) if report else None,
+            personal=personal,
+            shares=tuple(each.lower() for each in share) if share else None,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--report") from error
+
+
+def _check_reports(patterns: list[str] | None, services: Services) -> None:
+    """Raise BadParameter for a pattern that no report matches."""
+    for pattern in patterns or ():
+        if not fnmatch.filter(services.catalogue.reports, pattern):
+            raise typer.BadParameter(f"no report has the name {pattern!r}", param_hint="--report")
 
 
 def _check_user(user: str | None, kind: CredentialKind) -> None:

@@ -25,7 +25,6 @@ from uvicorn.server import ServerState
 from offtake.http.access_log import new_request
 from offtake.http.admission import REFUSAL
 from offtake.http.errors import HttpFault
-from offtake.http.joined_writes import JoinedWrites
 from offtake.http.limits import ConnectionLimits
 from offtake.http.traffic import Traffic
 from offtake.http.upgrade import UpgradeIgnoringParser
@@ -108,7 +107,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.traffic.connections.remove(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(JoinedWrites(cast(asyncio.Transport, transport)))
+        super().connection_made(cast(asyncio.Transport, transport))
         self.flow: _Flow = _Flow(self.transport)
         is_counted, self._accepted = self._accepted is not None, None
         if is_counted or self.traffic.connections.add(self, self.client[0] if self.client else None):

@@ -460,7 +460,7 @@ source_file = Table(
     CheckConstraint(f"state IN ({_listed(FileState)})", name="state"),
     CheckConstraint("state <> 'loading' OR load IS NOT NULL", name="loading"),
 )
-# Shared tables, and the exports that were ordered for them; those with a number are versions
+# Shared tables, and the exports that were created for them; those with a number are versions
 # (``store/shared_tables.py``).
 shared_table = Table(
     "shared_table",

@@ -6,9 +6,9 @@ asynchronous iterators.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -19,19 +19,25 @@ from offtake_client.asynchronous import AsyncDriver
 from offtake_client.blocking import BlockingDriver
 from offtake_client.credentials import BearerToken, Credential, OAuthClient, find_profile
 from offtake_client.documents import ExportInfo, Update
-from offtake_client.effects import Flow
 from offtake_client.errors import ProfileError
 from offtake_client.exports import ExportHandle
-from offtake_client.methods import Method
+from offtake_client.methods import (
+    AsyncClient,
+    BlockingClient,
+    Method,
+    async_items,
+    async_object,
+    async_objects,
+    async_result,
+    blocking_items,
+    blocking_object,
+    blocking_objects,
+    blocking_result,
+)
 from offtake_client.session import Session
 
 if TYPE_CHECKING:
     import pyarrow
-
-P = ParamSpec("P")
-T = TypeVar("T")
-E = TypeVar("E")
-Operation = Callable[Concatenate[Any, P], Flow[T]]
 
 
 def _session(
@@ -85,45 +91,26 @@ class _Handle:
 # --- blocking --------------------------------------------------------------------------------------------------------
 
 
-def _run(flow: Callable[Concatenate[Any, P], Flow[T]]) -> Method[P, T]:
-    return Method(flow, lambda instance, made: instance.driver.run(made))
-
-
-def _open(flow: Callable[Concatenate[Any, P], Flow[ExportHandle]]) -> Method[P, Export]:
-    return Method(flow, lambda instance, made: Export(instance.driver.run(made), instance.driver))
-
-
-def _iterate(flow: Callable[Concatenate[Any, P], Flow[None]], item: type[E]) -> Method[P, Iterator[E]]:
-    return Method(flow, lambda instance, made: instance.driver.iterate(made))
-
-
-def _iterate_exports(flow: Callable[Concatenate[Any, P], Flow[None]]) -> Method[P, Iterator[Export]]:
-    def run(instance: Offtake, made: Flow[None]) -> Iterator[Export]:
-        return (Export(handle, instance.driver) for handle in instance.driver.iterate(made))
-
-    return Method(flow, run)
-
-
 class Export(_Handle):
     """An export. ``state`` and ``info`` are as of the last answer; ``refresh`` asks again."""
 
-    refresh = _run(export_operations.refresh)
-    progress = _iterate(export_operations.progress, Update)
-    wait = _run(export_operations.wait)
-    cancel = _run(export_operations.cancel)
-    manifest = _run(export_operations.manifest)
-    download = _run(export_operations.download)
-    to_arrow = _run(tables.to_arrow)
-    to_polars = _run(tables.to_polars)
-    to_pandas = _run(tables.to_pandas)
-    to_duckdb = _run(tables.to_duckdb)
+    refresh = blocking_result(export_operations.refresh)
+    progress = blocking_items(export_operations.progress, Update)
+    wait = blocking_result(export_operations.wait)
+    cancel = blocking_result(export_operations.cancel)
+    manifest = blocking_result(export_operations.manifest)
+    download = blocking_result(export_operations.download)
+    to_arrow = blocking_result(tables.to_arrow)
+    to_polars = blocking_result(tables.to_polars)
+    to_pandas = blocking_result(tables.to_pandas)
+    to_duckdb = blocking_result(tables.to_duckdb)
     if TYPE_CHECKING:
         iter_batches: Method[..., Iterator[pyarrow.RecordBatch]]
     else:
-        iter_batches = _iterate(tables.iter_batches, object)
+        iter_batches = blocking_items(tables.iter_batches, object)
 
 
-class Offtake:
+class Offtake(BlockingClient):
     """A server and a credential there. Threads can share it; use it as a context manager, or close it.
 
     ``url`` with ``token``, or with ``client`` (id and secret of an OAuth client). What is omitted is taken from the
@@ -145,76 +132,41 @@ class Offtake:
         self.operand = _session(url, token, client, profile, options)
         self.driver = BlockingDriver(http)
 
-    export = _open(export_operations.export)
-    find_export = _open(export_operations.find_export)
-    exports = _iterate_exports(export_operations.exports)
-    unfinished = _iterate_exports(export_operations.unfinished)
-    estimate = _run(export_operations.estimate)
-    preview = _run(export_operations.preview)
-    reports = _run(report_operations.reports)
-    describe = _run(report_operations.describe)
-    limits = _run(report_operations.limits)
-    usage = _run(report_operations.usage)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.driver.close()
-
-    def __enter__(self) -> Offtake:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    export = blocking_object(export_operations.export, Export)
+    find_export = blocking_object(export_operations.find_export, Export)
+    exports = blocking_objects(export_operations.exports, Export)
+    unfinished = blocking_objects(export_operations.unfinished, Export)
+    estimate = blocking_result(export_operations.estimate)
+    preview = blocking_result(export_operations.preview)
+    reports = blocking_result(report_operations.reports)
+    describe = blocking_result(report_operations.describe)
+    limits = blocking_result(report_operations.limits)
+    usage = blocking_result(report_operations.usage)
 
 
 # --- asynchronous ----------------------------------------------------------------------------------------------------
 
 
-def _await(flow: Callable[Concatenate[Any, P], Flow[T]]) -> Method[P, Coroutine[Any, Any, T]]:
-    return Method(flow, lambda instance, made: instance.driver.run(made))
-
-
-def _await_export(
-    flow: Callable[Concatenate[Any, P], Flow[ExportHandle]],
-) -> Method[P, Coroutine[Any, Any, AsyncExport]]:
-    async def run(instance: AsyncOfftake, made: Flow[ExportHandle]) -> AsyncExport:
-        return AsyncExport(await instance.driver.run(made), instance.driver)
-
-    return Method(flow, run)
-
-
-def _aiterate(flow: Callable[Concatenate[Any, P], Flow[None]], item: type[E]) -> Method[P, AsyncIterator[E]]:
-    return Method(flow, lambda instance, made: instance.driver.iterate(made))
-
-
-def _aiterate_exports(flow: Callable[Concatenate[Any, P], Flow[None]]) -> Method[P, AsyncIterator[AsyncExport]]:
-    async def run(instance: AsyncOfftake, made: Flow[None]) -> AsyncIterator[AsyncExport]:
-        async for handle in instance.driver.iterate(made):
-            yield AsyncExport(handle, instance.driver)
-
-    return Method(flow, run)
-
-
 class AsyncExport(_Handle):
     """An export, as ``Export``, with coroutines and asynchronous iterators."""
 
-    refresh = _await(export_operations.refresh)
-    progress = _aiterate(export_operations.progress, Update)
-    wait = _await(export_operations.wait)
-    cancel = _await(export_operations.cancel)
-    manifest = _await(export_operations.manifest)
-    download = _await(export_operations.download)
-    to_arrow = _await(tables.to_arrow)
-    to_polars = _await(tables.to_polars)
-    to_pandas = _await(tables.to_pandas)
-    to_duckdb = _await(tables.to_duckdb)
+    refresh = async_result(export_operations.refresh)
+    progress = async_items(export_operations.progress, Update)
+    wait = async_result(export_operations.wait)
+    cancel = async_result(export_operations.cancel)
+    manifest = async_result(export_operations.manifest)
+    download = async_result(export_operations.download)
+    to_arrow = async_result(tables.to_arrow)
+    to_polars = async_result(tables.to_polars)
+    to_pandas = async_result(tables.to_pandas)
+    to_duckdb = async_result(tables.to_duckdb)
     if TYPE_CHECKING:
         iter_batches: Method[..., AsyncIterator[pyarrow.RecordBatch]]
     else:
-        iter_batches = _aiterate(tables.iter_batches, object)
+        iter_batches = async_items(tables.iter_batches, object)
 
 
-class AsyncOfftake:
+class AsyncOfftake(AsyncClient):
     """A server and a credential there, as ``Offtake``, for asyncio."""
 
     def __init__(
@@ -230,23 +182,13 @@ class AsyncOfftake:
         self.operand = _session(url, token, client, profile, options)
         self.driver = AsyncDriver(http)
 
-    export = _await_export(export_operations.export)
-    find_export = _await_export(export_operations.find_export)
-    exports = _aiterate_exports(export_operations.exports)
-    unfinished = _aiterate_exports(export_operations.unfinished)
-    estimate = _await(export_operations.estimate)
-    preview = _await(export_operations.preview)
-    reports = _await(report_operations.reports)
-    describe = _await(report_operations.describe)
-    limits = _await(report_operations.limits)
-    usage = _await(report_operations.usage)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.driver.close()
-
-    async def __aenter__(self) -> AsyncOfftake:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    export = async_object(export_operations.export, AsyncExport)
+    find_export = async_object(export_operations.find_export, AsyncExport)
+    exports = async_objects(export_operations.exports, AsyncExport)
+    unfinished = async_objects(export_operations.unfinished, AsyncExport)
+    estimate = async_result(export_operations.estimate)
+    preview = async_result(export_operations.preview)
+    reports = async_result(report_operations.reports)
+    describe = async_result(report_operations.describe)
+    limits = async_result(report_operations.limits)
+    usage = async_result(report_operations.usage)

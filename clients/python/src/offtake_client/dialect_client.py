@@ -6,9 +6,8 @@ coroutines and asynchronous iterators.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Literal
 
 import httpx
 
@@ -23,13 +22,21 @@ from offtake_client.dialects.loop import Loop
 from offtake_client.dialects.talkdesk import Talkdesk
 from offtake_client.documents import Update
 from offtake_client.download.download_record import DownloadRecord
-from offtake_client.effects import Flow
 from offtake_client.errors import ProfileError, UnknownOption
-from offtake_client.methods import Method
+from offtake_client.methods import (
+    AsyncClient,
+    BlockingClient,
+    async_items,
+    async_object,
+    async_objects,
+    async_result,
+    blocking_items,
+    blocking_object,
+    blocking_objects,
+    blocking_result,
+)
 from offtake_client.session import Session
 
-P = ParamSpec("P")
-T = TypeVar("T")
 DialectName = Literal["khoros", "talkdesk", "loop"]
 DIALECTS: dict[str, type[Dialect]] = {kind.name: kind for kind in (Khoros, Talkdesk, Loop)}
 
@@ -111,36 +118,17 @@ class _Job:
 # --- blocking --------------------------------------------------------------------------------------------------------
 
 
-def _run(flow: Callable[Concatenate[Any, P], Flow[T]]) -> Method[P, T]:
-    return Method(flow, lambda instance, made: instance.driver.run(made))
-
-
-def _open(flow: Callable[Concatenate[Any, P], Flow[JobHandle]]) -> Method[P, DialectJob]:
-    return Method(flow, lambda instance, made: DialectJob(instance.driver.run(made), instance.driver))
-
-
-def _iterate_jobs(flow: Callable[Concatenate[Any, P], Flow[None]]) -> Method[P, Iterator[DialectJob]]:
-    def run(instance: DialectClient, made: Flow[None]) -> Iterator[DialectJob]:
-        return (DialectJob(handle, instance.driver) for handle in instance.driver.iterate(made))
-
-    return Method(flow, run)
-
-
-def _iterate_updates(flow: Callable[Concatenate[Any, P], Flow[None]]) -> Method[P, Iterator[Update]]:
-    return Method(flow, lambda instance, made: instance.driver.iterate(made))
-
-
 class DialectJob(_Job):
     """A job of a dialect. ``state`` and ``info`` are as of the last answer; ``refresh`` asks again."""
 
-    refresh = _run(jobs.refresh)
-    progress = _iterate_updates(jobs.progress)
-    wait = _run(jobs.wait)
-    cancel = _run(jobs.cancel)
-    download = _run(jobs.download)
+    refresh = blocking_result(jobs.refresh)
+    progress = blocking_items(jobs.progress, Update)
+    wait = blocking_result(jobs.wait)
+    cancel = blocking_result(jobs.cancel)
+    download = blocking_result(jobs.download)
 
 
-class DialectClient:
+class DialectClient(BlockingClient):
     """A server that speaks a dialect, and a credential there. Use it as a context manager, or close it.
 
     ``basic`` (user, password and company key) is for Khoros, ``client`` (id and secret; ``token_url`` if the token
@@ -167,62 +155,27 @@ class DialectClient:
         )
         self.driver = BlockingDriver(http)
 
-    export = _open(jobs.export)
-    find_export = _open(jobs.find_export)
-    exports = _iterate_jobs(jobs.exports)
-    unfinished = _iterate_jobs(jobs.unfinished)
-    check = _run(jobs.check)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.driver.close()
-
-    def __enter__(self) -> DialectClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    export = blocking_object(jobs.export, DialectJob)
+    find_export = blocking_object(jobs.find_export, DialectJob)
+    exports = blocking_objects(jobs.exports, DialectJob)
+    unfinished = blocking_objects(jobs.unfinished, DialectJob)
+    check = blocking_result(jobs.check)
 
 
 # --- asynchronous ----------------------------------------------------------------------------------------------------
 
 
-def _await(flow: Callable[Concatenate[Any, P], Flow[T]]) -> Method[P, Coroutine[Any, Any, T]]:
-    return Method(flow, lambda instance, made: instance.driver.run(made))
-
-
-def _await_job(
-    flow: Callable[Concatenate[Any, P], Flow[JobHandle]],
-) -> Method[P, Coroutine[Any, Any, AsyncDialectJob]]:
-    async def run(instance: AsyncDialectClient, made: Flow[JobHandle]) -> AsyncDialectJob:
-        return AsyncDialectJob(await instance.driver.run(made), instance.driver)
-
-    return Method(flow, run)
-
-
-def _aiterate_jobs(flow: Callable[Concatenate[Any, P], Flow[None]]) -> Method[P, AsyncIterator[AsyncDialectJob]]:
-    async def run(instance: AsyncDialectClient, made: Flow[None]) -> AsyncIterator[AsyncDialectJob]:
-        async for handle in instance.driver.iterate(made):
-            yield AsyncDialectJob(handle, instance.driver)
-
-    return Method(flow, run)
-
-
-def _aiterate_updates(flow: Callable[Concatenate[Any, P], Flow[None]]) -> Method[P, AsyncIterator[Update]]:
-    return Method(flow, lambda instance, made: instance.driver.iterate(made))
-
-
 class AsyncDialectJob(_Job):
     """A job of a dialect, as ``DialectJob``, with coroutines and asynchronous iterators."""
 
-    refresh = _await(jobs.refresh)
-    progress = _aiterate_updates(jobs.progress)
-    wait = _await(jobs.wait)
-    cancel = _await(jobs.cancel)
-    download = _await(jobs.download)
+    refresh = async_result(jobs.refresh)
+    progress = async_items(jobs.progress, Update)
+    wait = async_result(jobs.wait)
+    cancel = async_result(jobs.cancel)
+    download = async_result(jobs.download)
 
 
-class AsyncDialectClient:
+class AsyncDialectClient(AsyncClient):
     """A server that speaks a dialect, as ``DialectClient``, for asyncio."""
 
     def __init__(
@@ -244,18 +197,8 @@ class AsyncDialectClient:
         )
         self.driver = AsyncDriver(http)
 
-    export = _await_job(jobs.export)
-    find_export = _await_job(jobs.find_export)
-    exports = _aiterate_jobs(jobs.exports)
-    unfinished = _aiterate_jobs(jobs.unfinished)
-    check = _await(jobs.check)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.driver.close()
-
-    async def __aenter__(self) -> AsyncDialectClient:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    export = async_object(jobs.export, AsyncDialectJob)
+    find_export = async_object(jobs.find_export, AsyncDialectJob)
+    exports = async_objects(jobs.exports, AsyncDialectJob)
+    unfinished = async_objects(jobs.unfinished, AsyncDialectJob)
+    check = async_result(jobs.check)

@@ -14,7 +14,7 @@ from functools import partial
 from offtake.catalogue.publication import NATIVE
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
-from offtake.core.exports.download import RETRY_SECONDS, UNREADABLE, Grant, grant
+from offtake.core.exports.download import RETRY_SECONDS, UNREADABLE
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
@@ -100,11 +100,6 @@ def open_version(table: SharedTable, wanted: VersionQuery, by: Caller, on: Servi
     except (JobNotFound, ArtifactGone, JobStateConflict) as error:  # removed since its version was found
         raise SharedVersionNotFound("The version is no longer available.") from error
     return OpenVersion(table=table, version=version, job=job, manifest=manifest, decimals=_decimals(manifest, on))
-
-
-def grant_files(opened: OpenVersion, by: Caller, on: Services, *, dialect: str) -> Grant:
-    """Record in the audit log that the caller gets links to the files of a version; return how long these may live."""
-    return grant(opened.job, by, on, dialect=dialect)
 
 
 def unknown() -> SharedTableNotFound:

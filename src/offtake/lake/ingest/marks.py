@@ -24,7 +24,7 @@ def separate_marks(source: Source, name: str) -> tuple[Source, str]:
     """
     value = source.column(name)
     if value is None:
-        hint = "." if source.names is None else f"; {nearest(name, source.names).replace('allowed are:', 'it has')}"
+        hint = "." if source.names is None else f"; {nearest(name, source.names, introduction='it has')}"
         raise LakeError(f"{source.location}: there is no column {name!r}, which --delete-column names{hint}")
     word = f"lower(trim(coalesce(CAST({value.sql} AS VARCHAR), '')))"
     known_words = ", ".join(quote_literal(each) for each in (*DELETE_WORDS, *KEEP_WORDS))

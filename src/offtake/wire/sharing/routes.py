@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from offtake.core.exports.download import link, presigned_link
+from offtake.core.exports.download import grant, link, presigned_link
 from offtake.core.sharing import read
 from offtake.core.sharing.read import OpenVersion, VersionQuery
 from offtake.errors import InvalidRequest
@@ -154,7 +154,7 @@ def _answer_metadata(call: SharingCall, wanted: VersionQuery, opened: OpenVersio
 
 def _query(call: SharingCall, body: QueryBody) -> tuple[OpenVersion, list[LinkedFile]]:
     opened = _open(call, body.version)
-    granted = read.grant_files(opened, call.by, call.on, dialect=NAME)
+    granted = grant(opened.job, call.by, call.on, dialect=NAME)
 
     def url(file: ArtifactFile) -> str:
         if call.settings.presigned:

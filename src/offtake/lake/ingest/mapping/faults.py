@@ -94,7 +94,7 @@ def missing_column(
 ) -> SourceFault:
     """Return the fault of a source column that the rule at ``keys`` of the mapping uses and the source lacks."""
     use = f"makes {column} from" if column else "selects rows by"
-    hint = nearest(name, source.names or ()).replace("allowed are:", "it has")
+    hint = nearest(name, source.names or (), introduction="it has")
     location = mapping.location(*keys)
     return SourceFault(
         column=column,
