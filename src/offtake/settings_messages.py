@@ -73,7 +73,7 @@ def escaped(text: str) -> str:
 
 def _quoted(value: object) -> str:
     """Return a value as text without control characters, which a terminal would obey."""
-    text = f"'{escaped(value)}'" if isinstance(value, str) else repr(value)
+    text = f"'{escaped(value)}'" if isinstance(value, str) else "none (no limit)" if value is None else repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

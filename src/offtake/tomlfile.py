@@ -45,7 +45,10 @@ class TomlFile:
     @cached_property
     def lines(self) -> dict[Keys, int]:
         """The line of each key. Only faults need it, so that a process without any starts faster."""
-        return _Positions(_tokens(self.text)).document()
+        try:
+            return _Positions(_tokens(self.text)).document()
+        except RecursionError:  # deeper than the parser's own limit would allow with few callers
+            return {}
 
     def line(self, *keys: str | int) -> int:
         """Return the line of a key, or of its nearest existing ancestor. Numbers index arrays."""
@@ -68,6 +71,8 @@ def read_toml(path: Path) -> TomlFile:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
         raise TomlSyntaxError(str(error), int(found.group(1)) if found else text.count("\n") + 1) from error
+    except RecursionError as error:
+        raise TomlSyntaxError("Arrays or inline tables are nested too deeply", 1) from error
     return TomlFile(path, data, text)
 
 

@@ -634,6 +634,11 @@ def test_a_load_is_undone_unless_later_loads_touched_its_rows(home: Path, tmp_pa
     refused(command("loads", "undo", done["load"], home=home), 11, "cannot be undone")
     assert result(command("loads", "undo", first["load"], "--json", home=home))["deleted"] == 2
     listed = result(command("loads", "list", "--tenant", "undo", "--json", home=home))["loads"]
+    for words in (("loads", "list", "--tenant", "undo"), ("audit", "list")):
+        newest = command(*words, "--limit", "1", "--json", home=home)
+        assert newest.err == "Only the newest 1 are shown; --limit shows more.\n"
+        assert [len(records) for records in result(newest).values()] == [1]
+    assert command("loads", "list", "--tenant", "undo", "--limit", str(len(listed)), home=home).err == ""
     assert [each["state"] for each in listed] == ["committed", "committed", "failed", "undone", "undone"]
 
 

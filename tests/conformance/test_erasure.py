@@ -333,6 +333,8 @@ def test_what_prevents_an_erasure_is_said_before_anything_is_lost(on: Services) 
 
     with pytest.raises(UnknownName, match="customer:unknown-id"):
         erase(MINE, "unknown-id", "root", on, options=NOW)
+    with pytest.raises(UnknownName, match=r"write it with its country code, as \+420"):
+        erase(MINE, "0777 123 456", "root", on, options=NOW)
     by_id = erase(MINE, "cust-ann", "root", on, options=replace(NOW, dry_run=True))
     assert by_id.values == {"email": 1, "author": 2, "conversation": 1, "customer": 2, "owner": 1}
     for wrong in ("", "+12", "0777 x"):

@@ -128,10 +128,16 @@ def test_limits_of_a_tenant_override_the_settings_in_running_processes(on: Servi
     found = [origins[name] for name in ("talkdesk.open_jobs", "budget.kept_files", "budget.daily_mb", "loop.open_jobs")]
     assert found == [Origin.TENANT, Origin.TENANT_SETTINGS, Origin.TENANT, Origin.DEFAULT]
 
-    faulty = ["budget.kept_fils=1", "talkdesk.open_jobs=0", "loop.link_url=http://x"]
+    faulty = ["budget.kept_fils=1", "talkdesk.open_jobs=0", "loop.link_url=http://x", "khoros.open_jobs=none"]
     with pytest.raises(SettingsError) as refused:
         changed_options(settings, tenant, faulty, ["loop.rows"])
-    for words in ("did you mean budget.kept_files?", "at least 1", "loop.link_url", "loop.rows"):
+    for words in (
+        "did you mean budget.kept_files?",
+        "at least 1",
+        "loop.link_url",
+        "loop.rows",
+        "khoros.open_jobs: none (no limit) is not",
+    ):
         assert words in refused.value.message
     # A later release may not know an option any more; the others still apply.
     kept = tenant_table(settings, "talkdesk", MINE, {"open_jobs": 3, "no_such_option": 1})

@@ -69,8 +69,12 @@ class Stored:
         parameters: ReportParameters = ReportParameters(),  # noqa: B008 - frozen
         partitions: int = 1,
         threads: int = 1,
+        by_buckets: bool = True,
     ) -> Iterator[Export]:
-        """An export of a report for one tenant, with an open session. Partitions have fixed join sides, as attempts."""
+        """An export of a report for one tenant, with an open session. Partitions have fixed join sides, as attempts.
+
+        Without ``by_buckets``, partitions are those of a lake with files of earlier releases.
+        """
         request = ExportRequest(
             dialect=dialect,
             report=report,
@@ -92,7 +96,7 @@ class Stored:
             tenant=care.tenant,
             writable=(file, partition_file(file)),
             partitions=partitions,
-            by_buckets=partitions > 1 and reads_buckets(known, views),
+            by_buckets=by_buckets and partitions > 1 and reads_buckets(known, views),
         ) as session:
             request = filters.prepare(session, known, request)
             intermediate.create_tables(session, known, request)

@@ -29,6 +29,7 @@ class _Asked(TypedDict):
     parameters: ReportParameters
     partitions: int
     threads: int
+    by_buckets: bool
 
 
 # Fact tables that refer to each other by ids of conversations and posts, and the states of agents.
@@ -57,7 +58,7 @@ def test_the_partitions_together_hold_the_rows_of_the_whole(
                 actions_cap=data.draw(st.sampled_from((1, 2, 500)), label="cap"),
                 interval_milliseconds=data.draw(st.sampled_from((3_600_000, 86_400_000)), label="interval"),
             )
-            whole, divided = (
+            whole, by_buckets, by_hash = (
                 _rows(
                     here,
                     report,
@@ -67,10 +68,12 @@ def test_the_partitions_together_hold_the_rows_of_the_whole(
                     parameters=wanted,
                     partitions=number,
                     threads=threads,
+                    by_buckets=stored,
                 )
-                for number, threads in ((1, 2), (partitions, 1))
+                for number, threads, stored in ((1, 2, False), (partitions, 1, True), (partitions, 1, False))
             )
-            assert_same_rows(divided, whole, key=report.key)
+            assert_same_rows(by_buckets, whole, key=report.key)
+            assert_same_rows(by_hash, whole, key=report.key)
 
 
 def _rows(here: Stored, report: Report, care: Care, timespan: Timespan, **asked: Unpack[_Asked]) -> list[Row]:

@@ -106,3 +106,10 @@ def test_a_syntax_error_has_its_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(TomlSyntaxError) as caught:
         read_toml(path)
     assert caught.value.line == 2
+
+
+def test_text_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text(f"x = {'[' * 5000}{']' * 5000}\n")
+    with pytest.raises(TomlSyntaxError, match="nested too deeply"):
+        read_toml(path)

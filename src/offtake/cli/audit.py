@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from offtake.cli.installation import open_home
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, newest, show, show_table
 from offtake.core.admin import audit_log, identity
 from offtake.model.audit import AuditFilter, AuditRow
 
@@ -57,7 +57,7 @@ def list_entries(
     if tenant is not None:
         identity.get_tenant(tenant, on)
     condition = AuditFilter(tenant=tenant, operation=operation, outcome=outcome, since=_instant(since))
-    records = [_record(row) for row in audit_log.list_entries(condition, on, limit=limit)]
+    records = [_record(row) for row in newest(audit_log.list_entries(condition, on, limit=limit + 1), limit)]
     if as_json:
         show({"entries": records}, as_json, "")
         return

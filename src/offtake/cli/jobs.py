@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 
 from offtake.cli.installation import open_home
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, operator_name, show, show_table
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, newest, operator_name, show, show_table
 from offtake.core.admin import jobs as admin_jobs
 from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services
@@ -48,7 +48,7 @@ def list_jobs(
     if tenant is not None:
         get_tenant(tenant, services)
     job_filter = JobFilter(tenant=tenant, status=status, dialect=dialect)
-    listed = admin_jobs.list_jobs(job_filter, services, limit=limit)
+    listed = newest(admin_jobs.list_jobs(job_filter, services, limit=limit + 1), limit)
     if as_json:
         show({"jobs": [job_record(job) for job in listed]}, as_json, "")
         return

@@ -16,6 +16,7 @@ from offtake.cli.options import (
     HomeOption,
     JsonOption,
     TenantOption,
+    newest,
     operator_name,
     progress_bar,
     show,
@@ -55,7 +56,9 @@ def list_loads(
         identity.get_tenant(tenant, services)
     if table is not None:
         find_table(table)
-    listed = core_undo.list_loads(LoadFilter(tenant=tenant, table=table, state=state), services, limit=limit)
+    listed = newest(
+        core_undo.list_loads(LoadFilter(tenant=tenant, table=table, state=state), services, limit=limit + 1), limit
+    )
     if as_json:
         show({"loads": [load_record(record) for record in listed]}, as_json, "")
         return

@@ -8,10 +8,10 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,6 +22,7 @@ HOME_VARIABLE = "OFFTAKE_HOME"
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar=HOME_VARIABLE, help="Home folder of the installation.", show_default=True)
 ]
+_T = TypeVar("_T")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MAX_WIDTH = 10_000  # characters
 DEFAULT_HOME = Path("offtake-home")
@@ -35,6 +36,13 @@ def operator_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
         return str(os.getuid())
+
+
+def newest(listed: Sequence[_T], limit: int) -> Sequence[_T]:
+    """Return at most ``limit`` of the records, newest first; say so if there are more."""
+    if len(listed) > limit:
+        typer.echo(f"Only the newest {limit:,} are shown; --limit shows more.", err=True)
+    return listed[:limit]
 
 
 def confirm_name(given: str | None, name: str, question: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -208,3 +209,16 @@ def test_an_expression_that_a_source_cannot_compute_is_named_with_its_line(lake:
     reasons = [group.reason.split(",")[0] for group in report.groups.values()]
     semicolons = "the fields are separated by semicolons; add --delimiter ';'"
     assert reasons == [semicolons, *["required column is missing"] * 3]
+
+
+def test_a_lookup_file_has_an_end_and_a_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "long.csv").write_bytes(b"code,value\n" + b"x" * 17 * 1024**2)
+    for name, said in (
+        ("pipe", "it is no regular file"),
+        ("/dev/zero", "no regular file"),
+        ("long.csv", "at most 16 MiB"),
+    ):
+        text = f'table = "team"\n[columns]\nteam_id = "a"\nname = {{ from = "a", lookup_file = "{name}" }}\n'
+        with pytest.raises(LakeError, match=said):
+            read_mapping(written(tmp_path / "map.toml", text))

@@ -8,6 +8,7 @@ the artifacts and the files of old versions go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ from offtake.model.job import SHARED_TABLE
 from offtake.store import audit, deleted_bytes, erasures, subject_records
 from offtake.store.erasures import StoredErasure
 
+_SHORTEST_PHONE = 5  # digits
 Progress = Callable[[str], None]  # gets what is done now
 
 
@@ -84,7 +86,7 @@ def _resolve(tenant: str, person: str, search: SubjectSearch) -> tuple[str, Data
             listed = ", ".join(f"{identifier}:{person.strip()}" for identifier in PERSON_IDS)
             raise UnknownName(
                 f"No row of tenant {tenant} has this id of a person. If an erasure was interrupted, say what the id "
-                f"identifies: {listed}."
+                f"identifies: {listed}.{_hint(person)}"
             )
         if len(identifiers) > 1:
             listed = ", ".join(f"{identifier}:ID" for identifier in identifiers)
@@ -92,6 +94,12 @@ def _resolve(tenant: str, person: str, search: SubjectSearch) -> tuple[str, Data
         subject = DataSubject(ids={identifiers[0]: frozenset({person.strip()})})
     ((identifier, value),) = subject.values()
     return f"{identifier}:{value}", subject
+
+
+def _hint(person: str) -> str:
+    """Return how to write what may be a phone number without its country code."""
+    looks_like_a_number = re.fullmatch(r"[0-9\s().\-/]+", person) and sum(map(str.isdigit, person)) > _SHORTEST_PHONE
+    return " If it is a phone number, write it with its country code, as +420…" if looks_like_a_number else ""
 
 
 def _open(tenant: str, subject: str, operator: str, on: Services) -> tuple[Receipt, DataSubject | None]:
