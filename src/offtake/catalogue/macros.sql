@@ -17,12 +17,14 @@ CREATE TEMP MACRO in_partition(key) AS
     coalesce(CAST(getvariable('partitions') AS UBIGINT), 1) = 1
     OR hash(key) % CAST(getvariable('partitions') AS UBIGINT) = CAST(getvariable('partition') AS UBIGINT);
 
--- The same for the bucket that files store (docs/reference/lake.md); `in_partition` is replaced by it where they do.
+-- The same for the bucket that files store (docs/reference/lake.md); `in_partition` is replaced by it where they do. A
+-- row without one, which an outer join has made, is in the first partition.
+CREATE TEMP MACRO first_bucket(partition) AS
+    coalesce(CAST(partition AS BIGINT), 0) * 65536 // coalesce(CAST(getvariable('partitions') AS BIGINT), 1);
 CREATE TEMP MACRO in_buckets(bucket) AS
-    bucket >= coalesce(CAST(getvariable('partition') AS BIGINT), 0) * 65536
-        // coalesce(CAST(getvariable('partitions') AS BIGINT), 1)
-    AND bucket < (coalesce(CAST(getvariable('partition') AS BIGINT), 0) + 1) * 65536
-        // coalesce(CAST(getvariable('partitions') AS BIGINT), 1);
+    bucket >= first_bucket(getvariable('partition'))
+    AND bucket < first_bucket(coalesce(getvariable('partition'), 0) + 1)
+    OR first_bucket(getvariable('partition')) = 0 AND bucket IS NULL;
 
 -- Elapsed time between two instants in whole units, truncated; negative if `later` is the earlier one.
 CREATE TEMP MACRO seconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000000) AS BIGINT);

@@ -90,6 +90,19 @@ def test_a_partition_reads_only_row_groups_of_its_buckets(lake: Lake, tmp_path: 
     assert BUCKET in plan[0]["value"]  # the scan itself has the condition
 
 
+def test_a_row_that_an_outer_join_makes_is_in_one_partition(lake: Lake, tmp_path: Path) -> None:
+    load(lake, CONVERSATION, [_conversations(tmp_path, KEYS)], tenant="acme")
+    query = Query(
+        sql="SELECT id FROM (VALUES ('absent'), ('k1')) AS asked (id) "
+        "LEFT JOIN conversation ON conversation.conversation_id = id WHERE in_partition(conversation.conversation_id)",
+        values={},
+        columns=("id",),
+    )
+    with _session(tmp_path, seen(lake, CONVERSATION), partitions=3) as session:
+        found = [row["id"] for partition in range(3) for row in session.rows(query, partition=partition)]
+    assert sorted(found) == ["absent", "k1"]
+
+
 def _session(folder: Path, view: TableView, *, partitions: int) -> Session:
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
     session = Session(limits, [view], tenant="acme", partitions=partitions, by_buckets=True)
