@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from offtake.catalogue import BUILT_IN
 from offtake.catalogue.folder import COUNT_FILE, NAME, SHARED, Tables, intermediate_file, read_report
 from offtake.catalogue.publication import NATIVE, default_publication, dialect_of, read_publication
 from offtake.catalogue.query import QueryCheck
@@ -56,6 +57,8 @@ def load_catalogue(*folders: Path, tables: Tables, dialects: Collection[str]) ->
                 intermediate_file(folder, intermediate.name) for intermediate in report.intermediate_tables
             ]
             report = check.check(report, folder / "query.sql", intermediate_tables)
+            if folder.is_relative_to(BUILT_IN):
+                report = replace(report, reads_buckets=report.partition_by is not None)
             builder.add_report(report, folder)
             for path in _wire_files(folder, intermediate_tables, dialects, faults):
                 publication = read_publication(path, report, faults)

@@ -22,9 +22,8 @@ from offtake.catalogue.macros import MACROS
 from offtake.catalogue.permitted_sql import CHAIN_REMEDY, joins, refusals
 from offtake.model.audit import SERVER_AUDIT
 from offtake.model.column_type import ColumnType
-from offtake.model.report import IntermediateTable, Report, RowCount, partition_markers, with_buckets
+from offtake.model.report import IntermediateTable, Report, RowCount, partition_markers
 from offtake.model.request import ReportParameters
-from offtake.model.view import BUCKET
 from offtake.sql_text import quote_identifier
 from offtake.toml_reader import nearest
 
@@ -109,7 +108,7 @@ class QueryCheck:
         self._compare(report, columns, path)
         doubles = {name for name, sql_type in columns if sql_type == "DOUBLE"}
         marked = (dataclasses.replace(column, is_double=column.name in doubles) for column in report.columns)
-        return dataclasses.replace(report, columns=tuple(marked), reads_buckets=self._reads_buckets(report, columns))
+        return dataclasses.replace(report, columns=tuple(marked))
 
     def _fault(self, path: Path, line: int, text: str) -> None:
         self._faults.append(f"{path}:{line}: {text}")
@@ -201,39 +200,14 @@ class QueryCheck:
             return False
         return True
 
-    def _reads_buckets(self, report: Report, columns: list[tuple[str, str]]) -> bool:
-        """Whether the texts return the same columns if the tables have buckets and ``in_partition`` reads these.
-
-        That fails if a text calls it for a column of a subquery, or returns all columns of a table.
-        """
-        if report.partition_by is None:
-            return False
-        with self._empty_tables(report, has_buckets=True):
-            try:
-                for table in report.intermediate_tables:
-                    self._run_with_buckets(f"CREATE TABLE {quote_identifier(table.name)} AS FROM (\n{table.sql}\n)")
-                if report.count is not None:
-                    self._run_with_buckets(report.count.sql)
-                self._run_with_buckets(report.sql)
-                return [(column[0], str(column[1])) for column in self._connection.description or ()] == columns
-            except duckdb.Error:
-                return False
-
-    def _run_with_buckets(self, sql: str) -> None:
-        """Run a text that has been found to be valid. Raises duckdb.Error."""
-        known = _BOUND | _DEFAULTS
-        self._connection.execute(with_buckets(sql), {name: known[name] for name in set(_PARAMETER.findall(sql))})
-
     @contextmanager
-    def _empty_tables(self, report: Report, *, has_buckets: bool = False) -> Iterator[None]:
+    def _empty_tables(self, report: Report) -> Iterator[None]:
         """Create the tables that the report declares, empty, and drop them after the block."""
         self._connection.begin()
         try:
             for use in report.tables:
-                types = self._tables[use.table]
-                hidden = {BUCKET: "BIGINT"} if has_buckets and report.partition_by in types else {}
                 columns = ", ".join(
-                    f"{quote_identifier(name)} {sql_type}" for name, sql_type in {**types, **hidden}.items()
+                    f"{quote_identifier(name)} {sql_type}" for name, sql_type in self._tables[use.table].items()
                 )
                 self._connection.execute(f"CREATE TABLE {quote_identifier(use.table)} ({columns})")
             if report.server_audit:

@@ -31,8 +31,11 @@ def bucket_range(rows: int) -> str:
 
 
 def file_content(table: Table) -> str:
-    """Return the columns of a SELECT that stores the rows of older files again: all, with the bucket of each row."""
+    """Return the columns of a SELECT that stores rows again: all, with the bucket of each row.
+
+    The bucket is computed again: other programs that wrote the files may have left it empty, or changed the key only.
+    """
     columns = f"* EXCLUDE ({', '.join(table.partition_columns)})"
     if table.group_key is None:
         return columns
-    return f"{columns} REPLACE (coalesce({BUCKET}, {bucket(table)}) AS {BUCKET})"
+    return f"{columns} REPLACE ({bucket(table)} AS {BUCKET})"

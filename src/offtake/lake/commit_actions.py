@@ -12,7 +12,7 @@ from offtake.lake.change_log import TombstoneFile
 from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
 
-BUCKETED = "bucketed-"  # beginning of the names of files in which each row has its bucket
+BUCKETED = "bucketed-"  # beginning of the names of files that are sorted by buckets
 TOMBSTONES = "_tombstones"  # folder within the table's folder; vacuum keeps names that begin with "_"
 
 

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
+import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from offtake.errors import StorageUnavailable
 from offtake.lake.buckets import file_content
 from offtake.lake.change_log import ChangeEntry
 from offtake.lake.delta import FileChanges, Lake, LakeFile, storage_faults
@@ -24,50 +26,71 @@ from offtake.sql_text import quote_identifier, select_typed
 
 KEPT = timedelta(days=7)  # of files that the newest version no longer references: Delta's default
 MAX_FILES = 16  # per partition: tenant and month, or tenant for a dimension
-_OLD_PARTITIONS = (
-    4  # with files of earlier releases that one compaction writes again, so that a load does not wait long
-)
+# Files of earlier releases that are written again after one load, so that it does not wait long.
+_OLD_PARTITIONS = 4
+_OLD_BYTES = 1024 * 1024 * 1024
 
 
 def compact(lake: Lake, table: Table, *, tenant: str, max_files: int = MAX_FILES) -> int:
     """Compact the tenant's partitions with more than ``max_files`` small files; delete files replaced over a week ago.
 
-    Of a table with a group key, up to four partitions with files of earlier releases are written again, the newest
-    ones first. Returns the number of compacted partitions. Waits for the table's write lock. Raises
-    StorageUnavailable; rows never change.
+    Of a table with a group key, some partitions with files that have no buckets are written again, the newest ones
+    first, each in a commit of its own. Returns the number of compacted partitions. Waits for the table's write lock.
+    Raises StorageUnavailable; rows never change.
     """
     with lake.writing(table):
         delta = lake.open(table)
         if delta is None:
             return 0
-        crowded = _crowded(lake.files(delta, table, tenant), table, max_files)
+        files = lake.files(delta, table, tenant)
+        crowded = _crowded(files, max_files)
+        old = [] if table.group_key is None else _without_buckets(files)
+        commits = [[file for of in crowded.values() for file in of], *(of for month, of in old if month not in crowded)]
         with storage_faults(table):
             try:
-                _compact(lake, delta, table, [file for files in crowded for file in files], tenant=tenant)
+                for chosen in filter(None, commits):
+                    delta = _compact(lake, delta, table, chosen, tenant=tenant)
             except CommitFailedError:
-                return 0  # a concurrent commit changed these files; the next load compacts again
+                return 0  # a concurrent commit changed the table; the next load compacts again
+            except duckdb.OutOfMemoryException as error:
+                raise StorageUnavailable(f"There is no space to sort rows of {table.name} in.") from error
             # Vacuum every time: a load that updates rows replaces files without adding any. Only a full vacuum lists
             # the table and finds files that a killed writer left; it is slow, so it runs together with compaction.
-            delta.vacuum(dry_run=False, full=bool(crowded))
-        return len(crowded)
+            delta.vacuum(dry_run=False, full=any(commits))
+        return len(crowded) + len(commits) - 1
 
 
-def _crowded(files: Sequence[LakeFile], table: Table, max_files: int) -> list[list[LakeFile]]:
-    """Return the files to write again, by partition."""
+def _crowded(files: Sequence[LakeFile], max_files: int) -> dict[str | None, list[LakeFile]]:
+    """Return the small files of partitions that have many, by month."""
+    small: dict[str | None, list[LakeFile]] = {}
+    for file in files:
+        if file.bytes < FILE_BYTES // 2:
+            small.setdefault(file.month, []).append(file)
+    return {month: of for month, of in small.items() if len(of) > max_files}
+
+
+def _without_buckets(files: Sequence[LakeFile]) -> list[tuple[str | None, list[LakeFile]]]:
+    """Return months with files that have no buckets, newest first, and all their files: at least one, if there is one.
+
+    The others come after later loads.
+    """
     partitions: dict[str | None, list[LakeFile]] = {}
     for file in files:
         partitions.setdefault(file.month, []).append(file)
-    small = {month: [file for file in of if file.bytes < FILE_BYTES // 2] for month, of in partitions.items()}
-    chosen = {month: of for month, of in small.items() if len(of) > max_files}
-    if table.group_key is not None:
-        old = [month for month, of in partitions.items() if not all(file.has_buckets for file in of)]
-        chosen |= {month: partitions[month] for month in sorted(old, key=str, reverse=True)[:_OLD_PARTITIONS]}
-    return list(chosen.values())
+    chosen: list[tuple[str | None, list[LakeFile]]] = []
+    size = 0
+    for month, of in sorted(partitions.items(), key=lambda item: str(item[0]), reverse=True):
+        if all(file.has_buckets for file in of):
+            continue
+        size += sum(file.bytes for file in of)
+        if chosen and (size > _OLD_BYTES or len(chosen) == _OLD_PARTITIONS):
+            break
+        chosen.append((month, of))
+    return chosen
 
 
-def _compact(lake: Lake, delta: DeltaTable, table: Table, files: Sequence[LakeFile], *, tenant: str) -> None:
-    if not files:
-        return
+def _compact(lake: Lake, delta: DeltaTable, table: Table, files: Sequence[LakeFile], *, tenant: str) -> DeltaTable:
+    """Write the files again in one commit, and return the table with it. Raises CommitFailedError."""
     stored = select_typed(table.file_columns, files="compacted_files")
     rows = f"SELECT {file_content(table)} FROM ({stored})"  # noqa: S608
     sizes = f"SELECT {', '.join(map(quote_identifier, sort_columns(table)))}, {row_bytes(table)} FROM ({stored})"  # noqa: S608
@@ -87,3 +110,5 @@ def _compact(lake: Lake, delta: DeltaTable, table: Table, files: Sequence[LakeFi
         lake.commit(
             delta, table, tenant=tenant, entry=entry, files=FileChanges(added=added, removed=files, changes_rows=False)
         )
+    delta.update_incremental()
+    return delta

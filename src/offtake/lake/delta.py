@@ -68,7 +68,7 @@ class LakeFile:
     month: str | None
     rows: int
     written_at: datetime = _NOT_IN_LOG
-    has_buckets: bool = False  # whether each row has its bucket (``buckets``)
+    has_buckets: bool = False  # whether each row has its bucket, and the file is sorted by them (``buckets``)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ ranges of a limited size, one after the other; the files of the ranges are then 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class NewFile:
     rows: int
     bytes: int
     month: str | None
-    has_buckets: bool = False  # whether each row has its bucket
+    has_buckets: bool = False  # whether each row has its bucket, and the rows are sorted by ranges of them
 
 
 def sort_columns(table: Table) -> list[str]:
@@ -110,12 +110,16 @@ class FileWriter:
                 file.path.unlink()
         return joined
 
-    def concatenate(self, rows: str, *, month: str | None) -> NewFile:
-        """Write the rows of a SELECT in the order of its files, which one thread keeps without buffering them."""
+    def concatenate(self, rows: str, *, month: str | None, has_buckets: bool = True) -> NewFile:
+        """Write the rows of a SELECT in the order of its files, which one thread keeps without buffering them.
+
+        Without ``has_buckets``, one of the files is not sorted by buckets, so the new one is not either.
+        """
         self._connection.execute("SET threads = 1")
         self._connection.execute("SET preserve_insertion_order = false")
         try:
-            return self.write(rows, month=month)
+            written = self.write(rows, month=month)
+            return replace(written, has_buckets=written.has_buckets and has_buckets)
         finally:
             self._connection.execute("RESET preserve_insertion_order")
             self._connection.execute("SET threads = 2")

@@ -13,6 +13,11 @@ import phonenumbers
 
 EMAIL, PHONE = "email", "phone"
 PERSON_IDS = ("customer", "author", "owner", "agent")  # the identifiers that are ids of a person
+_SHORTEST_NUMBER = 7  # digits of an id that is searched in names of files
+# What may follow an address in the name of a file; other words after a point belong to a longer address.
+_SUFFIXES = (
+    r"(?:csv|tsv|txt|log|jsonl?|ndjson|parquet|pq|arrow|feather|avro|xlsx?|xml|sqlite|db|gz|zst|zip|tar)(?![a-z0-9])"
+)
 _SHORTEST_ID = 4  # characters of an id that is searched in files; a shorter one occurs in most of them by chance
 _FEWEST_DIGITS, _MOST_DIGITS = 8, 15  # of a phone number with its country code
 _SHORTEST_NATIONAL = 7  # digits of a number that is searched without its country code
@@ -82,11 +87,11 @@ class DataSubject:
         return self.is_mentioned(text) or any(text in self.ids.get(identifier, ()) for identifier in PERSON_IDS)
 
     def is_in_name(self, name: str) -> bool:
-        """Whether the name of a file mentions the person or has one of the person's ids as a part of its own."""
-        trace = self.trace
-        return self.is_in(name) or (
-            trace is not None and any(trace.search(each) for each in (name, name.replace("_", " ")))
-        )
+        """Whether the name of a file has an address, a number or an id of the person, not within a longer word.
+
+        Short ids and short numbers as ids do not count: most names have dates and counters.
+        """
+        return self.is_in(name) or (self._in_names is not None and self._in_names.search(name) is not None)
 
     def without(self, value: Any, *, in_names: bool = False) -> Any:
         """Return a JSON value in which each text that holds the person is replaced; ``in_names``: as ``is_in_name``."""
@@ -97,6 +102,14 @@ class DataSubject:
         if isinstance(value, dict):
             return {name: self.without(item, in_names=in_names) for name, item in value.items()}
         return value
+
+    @cached_property
+    def _in_names(self) -> re.Pattern[str] | None:
+        ids = {value for identifier in PERSON_IDS for value in self.ids.get(identifier, ())}
+        long = {value for value in ids if len(value) >= (_SHORTEST_NUMBER if value.isdecimal() else _SHORTEST_ID)}
+        parts = [rf"{re.escape(value)}(?![a-z0-9])" for value in sorted(long)]
+        parts += [rf"{re.escape(email)}(?![a-z0-9]|\.(?!{_SUFFIXES}))" for email in sorted(self.emails)]
+        return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(parts)})", re.IGNORECASE) if parts else None
 
     @cached_property
     def _mention(self) -> re.Pattern[str] | None:

@@ -109,7 +109,9 @@ class Report:
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
     # A column by which ``in_partition`` may divide the query: its values are independent.
     partition_by: str | None = None
-    reads_buckets: bool = False  # whether the texts can also divide by the bucket that files store (``with_buckets``)
+    # Whether the texts can also divide by the bucket that files store (``with_buckets``): each ``in_partition`` is of a
+    # column of a table itself. Built-in reports are tested for it; the text of another one may call it in any way.
+    reads_buckets: bool = False
     intermediate_tables: tuple[IntermediateTable, ...] = ()  # in the order of their creation
     parameters: tuple[str, ...] = ()  # the fields of ``model.request.ReportParameters`` that the report uses
     count: RowCount | None = None  # None: the rows of an export are not reconciled

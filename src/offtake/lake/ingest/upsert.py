@@ -157,7 +157,9 @@ class _Attempt:
         for month in sorted(changes.months, key=str):
             members = [file for file in files if file.month == month]
             for group in groups([file.bytes for file in members]):
-                kept = self._writer.concatenate(rows.kept([members[index] for index in group]), month=month)
+                of = [members[index] for index in group]
+                has_buckets = all(file.has_buckets for file in of)
+                kept = self._writer.concatenate(rows.kept(of), month=month, has_buckets=has_buckets)
                 if kept.rows:
                     added.append(kept)
                 else:
