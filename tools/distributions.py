@@ -157,13 +157,15 @@ def use(built: Built, servers: Sequence[str], clients: Sequence[str], folder: Pa
 
 
 def available(pythons: Iterable[str]) -> list[str]:
-    """Return those of some versions of Python that this machine has, and name the others."""
+    """Return some versions of Python. Raises DistributionError if the machine lacks one."""
     found = []
     for version in pythons:
         try:
             run_uv("python", "find", "--system", version, UV_PYTHON="")
         except UvError:
-            print(f"Python {version}: not found on this machine", flush=True)
+            raise DistributionError(
+                f"Python {version} was not found on this machine; install it, then repeat."
+            ) from None
         else:
             found.append(version)
     return found

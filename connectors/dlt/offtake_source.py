@@ -27,13 +27,14 @@ def offtake(
     """Load reports from ``start`` on, later runs from the newest event of the run before, less ``lag_hours``.
 
     Rows that arrived late, or that have changed, are in the lag; merging replaces them by their key. A report without
-    an event time (``window``) is replaced as a whole. ``pipeline.run(…, refresh="drop_sources")`` loads all again.
+    an event time (``window``), or with values that depend on the timespan, is replaced as a whole.
+    ``pipeline.run(…, refresh="drop_sources")`` loads all again.
     """
-    client, first = Offtake(url, token=token), datetime.fromisoformat(start).replace(tzinfo=timezone.utc)
+    client, first = Offtake(url, token=token), datetime.fromisoformat(start.replace("Z", "+00:00"))
+    first = first if first.tzinfo else first.replace(tzinfo=timezone.utc)
     for report in map(client.describe, reports):
-        cursor = (
-            dlt.sources.incremental(report.window, initial_value=first, lag=lag_hours * 3600) if report.window else None
-        )
+        grows = report.window and not any(column.varies for column in report.columns)
+        cursor = dlt.sources.incremental(report.window, initial_value=first, lag=lag_hours * 3600) if grows else None
         yield dlt.resource(
             _rows,
             name=report.name,

@@ -167,6 +167,9 @@ def test_what_cannot_be_loaded_is_refused_with_a_remedy(offtake: Offtake, tmp_pa
     assert "an older release" in refused("duckdb", columns=())
     assert "--location gs://" in refused("bigquery", location="/care")
     assert "has no --access" in refused("databricks", access="role")
+    assert "A stage has its own" in refused("snowflake", location="@care/in", access="role")
+    assert "no name of a table" in refused("postgres", location="/", table="care\n\\! id", request={"format": "csv"})
+    assert "no SQL type" in refused("duckdb", types={"select": "TEXT, other INT"})
     assert "has no column 'x'" in refused("duckdb", types={"x": "TEXT"})
     assert "no SQL type" in refused("duckdb", types={"select": "text); DROP TABLE x"})
     csv = {"format": "csv", "csv": {"decimal_mark": ","}}

@@ -52,6 +52,7 @@ def test_a_report_says_what_its_columns_hold_and_which_dialects_publish_it(clien
     columns = {column["name"]: column for column in definition["columns"]}
     assert (columns["resolution_seconds"]["type"], columns["resolution_seconds"]["unit"]) == ("seconds", "s")
     assert columns["customer_email"]["personal"] is True
+    assert (columns["status"]["varies"], columns["subject"]["varies"]) == (True, False)
     assert columns["tag_ids"]["operators"] == ["eq", "in", "is_null"]
     assert {"dialect": "loop", "name": "conversations"} in definition["dialects"]
     assert_problem(client.http.get(f"{V1}/reports/nope"), 404, "unknown_report")

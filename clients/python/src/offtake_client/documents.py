@@ -200,6 +200,7 @@ class Column:
     personal: bool = False
     nullable: bool = True
     key: bool = False
+    varies: bool = False  # whether the value of a row depends on the timespan of the request
     operators: tuple[str, ...] = ()
 
 

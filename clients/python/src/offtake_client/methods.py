@@ -1,4 +1,4 @@
-"""Methods of the public classes, made from operations: one line each, with the operation's signature and docstring.
+"""Methods of the public classes, made from operations: one line each, with the operation's types and docstring.
 
 Names that begin with ``blocking`` are for code that blocks, those that begin with ``async`` are for asyncio. ``kind``
 is the public class of what an operation returns, such as an export; ``item`` is the type of an iterator's items.
@@ -25,7 +25,7 @@ class Method(Generic[P, T]):
     def __init__(self, flow: Callable[Concatenate[Any, P], Flow[Any]], run: Callable[[Any, Flow[Any]], T]) -> None:
         self._flow = flow
         self._run = run
-        update_wrapper(self, flow)  # type: ignore[arg-type] # for help(): name, docstring, signature
+        update_wrapper(self, flow)  # type: ignore[arg-type] # for help(): name and docstring
 
     @overload
     def __get__(self, instance: None, owner: type) -> Method[P, T]: ...

@@ -46,7 +46,10 @@ def to_pandas(handle: ExportHandle) -> Flow[pandas.DataFrame]:
     """
     library, arrow = _library("pandas", "pandas"), _library("pyarrow", "pandas")
     table = yield from to_arrow(handle)
-    types = {arrow.int64(): library.Int64Dtype(), arrow.bool_(): library.BooleanDtype()}
+    types = {arrow.bool_(): library.BooleanDtype()}
+    for bits in ("8", "16", "32", "64"):
+        types |= {getattr(arrow, f"int{bits}")(): getattr(library, f"Int{bits}Dtype")()}
+        types |= {getattr(arrow, f"uint{bits}")(): getattr(library, f"UInt{bits}Dtype")()}
     frame: pandas.DataFrame = table.to_pandas(types_mapper=types.get)
     return frame
 

@@ -21,6 +21,7 @@ class ColumnDocument(Document):
     personal: Annotated[bool, Field(description="Whether the column contains personal data.")]
     nullable: bool
     key: Annotated[bool, Field(description="Whether the column is part of the key, which identifies a row.")]
+    varies: Annotated[bool, Field(description="Whether the value of a row depends on the timespan of the request.")]
     operators: Annotated[list[str], Field(description="What filters on the column can do.")]
 
 

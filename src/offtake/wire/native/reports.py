@@ -94,6 +94,7 @@ def _column(column: Column, report: Report) -> ColumnDocument:
         personal=column.personal,
         nullable=column.nullable,
         key=column.name in report.key,
+        varies=column.varies,
         operators=[each.value for each in operators(column.type)],
     )
 

@@ -96,7 +96,7 @@ WAREHOUSES: Mapping[WarehouseName, Warehouse] = {
         _backslashed("'"),
         column_comment=" OPTIONS (description = {})",
         table_comment=" OPTIONS (description = {})",
-        locations=("gs://", "s3://", "azure://"),
+        locations=("gs://",),  # other clouds need a connection
         longest_comment=1024,
     ),
     "redshift": Warehouse(

@@ -11,7 +11,7 @@ from offtake_client.errors import UnknownOption
 from offtake_client.warehouses.dialects import WAREHOUSES, Warehouse, WarehouseName
 from offtake_client.warehouses.loads import LOADS, Load
 
-_SQL_TYPE = re.compile(r"[A-Za-z_][\w ,()<>\[\]]*")
+_SQL_TYPE = re.compile(r"[A-Za-z_](?:[\w <>\[\]]|\([\w ,]*\))*")
 _LINE = re.compile(r"[^\n\r]+")
 
 
@@ -85,7 +85,7 @@ def load_script(
 
 
 def _table(name: str, dialect: Warehouse) -> str:
-    if not all(name.split(".")):
+    if not all(name.split(".")) or not _LINE.fullmatch(name):
         raise UnknownOption(f"{name!r} is no name of a table.", "Write one such as calls or care.calls.")
     return dialect.table(name)
 
@@ -119,6 +119,8 @@ def _require_location(location: str, access: str | None, dialect: Warehouse) -> 
         )
     if dialect.format == "csv" and "://" in location:
         raise UnknownOption(f"psql cannot read {location}.", "Name a folder of the machine on which psql runs.")
+    if access and location.startswith("@"):
+        raise UnknownOption("A stage has its own --access.", "Leave the option out, or name the bucket.")
     if access and not dialect.access:
         raise UnknownOption(
             f"{dialect.title} has no --access.", "It reads what the account that runs the SQL may read."
