@@ -47,7 +47,7 @@ def offtake(
 def _rows(
     client: Offtake, report: str, start: datetime, cursor: Optional[dlt.sources.incremental[datetime]] = None
 ) -> Iterator[pa.Table]:
-    """Iterate over the rows until now, in batches; a list is JSON, which every destination has."""
+    """Iterate over the rows until now, in batches. A list is JSON; every column may have nulls in a later batch."""
     start = cursor.start_value if cursor else start
     export = client.export(report, start=start, end=datetime.now(timezone.utc), format="parquet")
     for batch in export.iter_batches():
@@ -56,4 +56,4 @@ def _rows(
             if pa.types.is_list(field.type):
                 texts = [None if value is None else json.dumps(value) for value in table[index].to_pylist()]
                 table = table.set_column(index, field.name, pa.array(texts, pa.string()))
-        yield table
+        yield table.cast(pa.schema([field.with_nullable(True) for field in table.schema]))

@@ -53,10 +53,14 @@ def _is_open(conversation: Row, before: list[Row], after: list[Row]) -> bool:
 
 
 def _turns(care: Care, conversation: Row) -> list[Row]:
-    """Closings and reopenings in order of time; at one instant closings come first, by the agents' ids."""
+    """Closings and reopenings in order of time; at one instant closings come first, by the agents' ids.
 
-    def order(action: Row) -> tuple[datetime, bool, str]:
-        return action["happened_at"], action["kind"] == "REOPENED", action["agent_id"] or ""
+    Those without an agent precede those of an agent, whose id may be empty.
+    """
+
+    def order(action: Row) -> tuple[datetime, bool, bool, str]:
+        agent_id = action["agent_id"]
+        return action["happened_at"], action["kind"] == "REOPENED", agent_id is not None, agent_id or ""
 
     own = [row for row in care.rows["conversation_action"] if row["conversation_id"] == conversation["conversation_id"]]
     return sorted((action for action in own if action["kind"] in ("CLOSED", "REOPENED")), key=order)
