@@ -96,7 +96,7 @@ class Stored:
             tenant=care.tenant,
             writable=(file, partition_file(file)),
             partitions=partitions,
-            by_buckets=by_buckets and partitions > 1 and reads_buckets(known, views),
+            by_buckets=by_buckets and reads_buckets(known, views),
         ) as session:
             request = filters.prepare(session, known, request)
             intermediate.create_tables(session, known, request)

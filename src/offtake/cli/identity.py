@@ -109,8 +109,7 @@ def add_credential(
     share_profile.check_options(is_share, share=share, expires_days=expires_days, endpoint=endpoint, profile=profile)
     if is_share and scope not in (None, [], [Scope.READ]):
         raise typer.BadParameter("a recipient may only read", param_hint="--scope")
-    if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
-        raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
+    _check_name(name)
     permissions = identity.Permissions(
         scopes=frozenset(scope) if scope else frozenset({Scope.READ}) if is_share else DEFAULT_SCOPES,
         access=_data_access(report, share, personal=personal),
@@ -144,6 +143,12 @@ def _show_share(made: share_profile.Made, as_json: bool) -> None:
         typer.echo(json.dumps(made.profile, indent=2))
     else:
         typer.echo(f"The profile is in {made.file}; only you can read the file.")
+
+
+def _check_name(name: str | None) -> None:
+    """Check the name of a new credential for people. Raises BadParameter."""
+    if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
+        raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
 
 
 def _data_access(report: list[str] | None, share: list[str] | None, *, personal: bool) -> DataAccess:

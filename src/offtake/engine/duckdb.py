@@ -45,13 +45,13 @@ class Session:
         by_buckets: bool = False,
     ) -> None:
         self.tenant = tenant
-        self._by_buckets = by_buckets
+        self._by_buckets = by_buckets and partitions > 1
         self.partitions = partitions
         self._memory_bytes = limits.memory_mb * 1024 * 1024
         self._threads = limits.threads
         self._interrupted = threading.Event()
         self._external_sort: ExternalSort | None = None  # set by ``sort``; its ranges are then the partitions
-        shown = [with_bucket_column(view) for view in views] if by_buckets else views
+        shown = [with_bucket_column(view) for view in views] if self._by_buckets else views
         self._connection = open_database(limits, shown, tenant=tenant, writable=writable)
         try:
             with translate_errors():

@@ -12,14 +12,18 @@ import duckdb
 import pytest
 
 from offtake.catalogue.macros import MACROS
+from offtake.core.query import filters
 from offtake.engine.duckdb import Session
 from offtake.engine.locked_database import Limits
 from offtake.lake.buckets import ROW_GROUP_ROWS
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
+from offtake.lake.snapshot import view
 from offtake.lake.storage import FolderTableStorage
 from offtake.model.query import Query
+from offtake.model.report import reads_buckets
 from offtake.model.view import BUCKET, TableView
+from tests.property.exporting import catalogue
 from tests.unit.lake.stored import TABLES, seen, written
 
 TAG, CONVERSATION = TABLES["conversation_tag"], TABLES["conversation"]
@@ -101,6 +105,14 @@ def test_a_row_that_an_outer_join_makes_is_in_one_partition(lake: Lake, tmp_path
     with _session(tmp_path, seen(lake, CONVERSATION), partitions=3) as session:
         found = [row["id"] for partition in range(3) for row in session.rows(query, partition=partition)]
     assert sorted(found) == ["absent", "k1"]
+
+
+def test_every_report_of_the_product_with_partitions_divides_by_buckets() -> None:
+    divided = [report for report in catalogue().reports.values() if report.partition_by is not None]
+    assert len(divided) >= 9
+    for report in divided:
+        views = [view(TABLES[use.table], []) for use in (*report.tables, *filters.tables(report))]
+        assert reads_buckets(report, views), report.name
 
 
 def _session(folder: Path, view: TableView, *, partitions: int) -> Session:

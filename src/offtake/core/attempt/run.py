@@ -120,7 +120,7 @@ def _produce(
         tenant=job.tenant,
         writable=writable,
         partitions=plan.partitions,
-        by_buckets=plan.partitions > 1 and reads_buckets(report, views),
+        by_buckets=reads_buckets(report, views),
     )
     with engine as session, cancellation.interrupting(session.interrupt):
         request = prepare(session, report, request, on.database)

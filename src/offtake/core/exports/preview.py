@@ -187,7 +187,7 @@ class _Preview:
                     views,
                     tenant=self._tenant,
                     partitions=partitions,
-                    by_buckets=partitions > 1 and reads_buckets(self._report, views),
+                    by_buckets=reads_buckets(self._report, views),
                 ) as session,
                 _time_limit(session, self._ends_at - time.monotonic()),
             ):

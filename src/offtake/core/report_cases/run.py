@@ -110,7 +110,7 @@ class FilledCase:
         with TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
             limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-            by_buckets = partitions > 1 and reads_buckets(self.report, views)
+            by_buckets = reads_buckets(self.report, views)
             opened = Session(
                 limits, views, tenant=TENANT, writable=writable, partitions=partitions, by_buckets=by_buckets
             )
